@@ -1,0 +1,322 @@
+//! Jaeger's query-API JSON: `{"data":[…]}` and everything its users make of it.
+//!
+//! Read in one pass over the bytes of a trace, whatever the order of keys: processes usually follow
+//! the spans that name them, and a span's trace id may come last.
+
+mod detect;
+mod span;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use super::json::{Cursor, Fault, Value};
+use super::{Format, Frame, Frames, Judgement, Parser, Sink, Sniff};
+use crate::model::{Draft, Id, Name, NameCache, Process, Run, UNKNOWN_SERVICE, ValueType, Wanted};
+
+type Result<T> = std::result::Result<T, Fault>;
+
+/// The format.
+pub(super) struct Jaeger;
+
+impl Format for Jaeger {
+    fn name(&self) -> &'static str {
+        "jaeger"
+    }
+
+    fn sniff(&self, head: &str) -> Sniff {
+        detect::sniff(head)
+    }
+
+    fn frame(&self) -> Frame {
+        Frame {
+            envelopes: &["data"],
+            element_keys: &["traceID", "spans", "processes", "spanID", "operationName", "process"],
+            sure_keys: &["spans"],
+            element: "trace",
+        }
+    }
+
+    fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser> {
+        Box::new(JaegerParser { wanted: Arc::clone(wanted), names: NameCache::default(), draft: Draft::default() })
+    }
+
+    fn judge(&self, frames: &Frames) -> Judgement {
+        detect::judge(frames)
+    }
+}
+
+struct JaegerParser {
+    wanted: Arc<Wanted>,
+    names: NameCache,
+    draft: Draft,
+}
+
+/// What is known of an element while it is read.
+#[derive(Default)]
+struct Element<'a> {
+    /// The element's own trace id.
+    trace_id: Option<Id>,
+    /// The trace ids its spans name; a span's tag is the index in here, plus one.
+    trace_ids: Vec<Id>,
+    by_id: HashMap<Id, u32, FixedState>,
+    /// The spelling met last, and its tag: mostly the only one.
+    last_trace: Option<(Cow<'a, str>, u32)>,
+    /// Keys of the `processes` object.
+    process_keys: HashMap<Cow<'a, str>, u32, FixedState>,
+    /// For each span: its trace's tag (0 if it names none), and the process it names.
+    spans: Vec<(u32, ProcessRef<'a>)>,
+    has_spans: bool,
+}
+
+/// How a span says which process it is of.
+enum ProcessRef<'a> {
+    /// Not at all.
+    None,
+    /// By a key of the trace's `processes`.
+    Key(Cow<'a, str>),
+    /// It carries its own.
+    Embedded(u32),
+}
+
+impl Parser for JaegerParser {
+    fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<()> {
+        self.draft.clear();
+        let mut cursor = Cursor::new(text);
+        if cursor.peek() != Some(b'{') {
+            cursor.skip()?;
+            cursor.end()?;
+            sink.skip("not a trace where one belongs", 0);
+            return Ok(());
+        }
+        let mut element = Element::default();
+        let is_span = self.trace_members(&mut cursor, &mut element, sink)?;
+        if is_span {
+            cursor = Cursor::new(text);
+            self.draft.clear();
+            element = Element::default();
+            self.span(&mut cursor, &mut element, sink)?;
+            cursor.end()?;
+            self.finish(element, sink, |sink, draft| sink.spans(draft));
+            return Ok(());
+        }
+        cursor.end()?;
+        if !element.has_spans {
+            sink.skip("a trace without spans", 0);
+            return Ok(());
+        }
+        self.finish(element, sink, |sink, draft| sink.trace(draft));
+        Ok(())
+    }
+}
+
+impl JaegerParser {
+    /// Reads a trace object; says at once if it turns out to be a span.
+    fn trace_members<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        element: &mut Element<'a>,
+        sink: &mut dyn Sink,
+    ) -> Result<bool> {
+        let mut is_span = false;
+        cursor.object(|cursor, key| {
+            match key {
+                "traceID" => element.trace_id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+                "spans" if cursor.peek() == Some(b'[') => cursor.array(|cursor| {
+                    element.has_spans = true;
+                    if cursor.peek() == Some(b'{') {
+                        return self.span(cursor, element, sink);
+                    }
+                    sink.skip("not a span where one belongs", cursor.position());
+                    cursor.skip()
+                })?,
+                "processes" if cursor.peek() == Some(b'{') => {
+                    cursor.object(|cursor, key| {
+                        let process = self.process(cursor)?;
+                        element.process_keys.insert(Cow::Owned(key.to_owned()), process);
+                        Ok(())
+                    })?;
+                }
+                "warnings" => self.warnings(cursor)?,
+                "spanID" | "operationName" | "startTime" | "process" => {
+                    is_span = true;
+                    cursor.skip()?;
+                }
+                _ => cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(is_span && !element.has_spans)
+    }
+
+    /// Reads a process; gives its index.
+    fn process(&mut self, cursor: &mut Cursor<'_>) -> Result<u32> {
+        let mut service = None;
+        let mut attributes = Run::default();
+        if cursor.peek() == Some(b'{') {
+            cursor.object(|cursor, key| match key {
+                "serviceName" => {
+                    service = text_of(cursor.value()?).filter(|it| !it.is_empty()).map(|it| self.names.get(&it));
+                    Ok(())
+                }
+                "tags" => {
+                    attributes = self.attributes(cursor)?;
+                    Ok(())
+                }
+                _ => cursor.skip(),
+            })?;
+        } else {
+            cursor.skip()?;
+        }
+        Ok(self.push_process(service, attributes))
+    }
+
+    fn push_process(&mut self, service: Option<Name>, attributes: Run) -> u32 {
+        let is_known = service.is_some();
+        let service = service.unwrap_or_else(|| self.names.get(UNKNOWN_SERVICE));
+        self.draft.processes.push(Process { service, is_known, attributes });
+        self.draft.processes.len() as u32 - 1
+    }
+
+    /// Reads a list of `{key, type, value}`, keeping those that are wanted.
+    fn attributes(&mut self, cursor: &mut Cursor<'_>) -> Result<Run> {
+        let start = self.draft.attribute_mark();
+        if cursor.peek() != Some(b'[') {
+            cursor.skip()?;
+            return Ok(Run::default());
+        }
+        cursor.array(|cursor| {
+            if cursor.peek() == Some(b'{') { self.attribute(cursor) } else { cursor.skip() }
+        })?;
+        Ok(Run { start, end: self.draft.attribute_mark() })
+    }
+
+    fn attribute(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        let mut has_key = false;
+        let mut wanted = None;
+        let mut value = Value::Null;
+        cursor.object(|cursor, key| {
+            match key {
+                "key" => {
+                    has_key = true;
+                    wanted = match cursor.value()? {
+                        Value::String(text) => self.wanted.key(&text),
+                        _ => None,
+                    };
+                }
+                "value" if !has_key || wanted.is_some() => value = cursor.value()?,
+                _ => cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        if let Some(key) = wanted {
+            match value {
+                Value::Null => {}
+                Value::Bool(it) => {
+                    self.draft.push_attribute(key, if it { "true" } else { "false" }, ValueType::Bool);
+                }
+                Value::Number(text) => self.draft.push_attribute(key, text, ValueType::Number),
+                Value::String(text) => self.draft.push_attribute(key, &text, ValueType::Text),
+                Value::Container(text) => self.draft.push_attribute(key, text, ValueType::Text),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a list of the server's warnings for the two that matter here.
+    fn warnings(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        if cursor.peek() != Some(b'[') {
+            return cursor.skip();
+        }
+        cursor.array(|cursor| {
+            if let Value::String(text) = cursor.value()? {
+                if text.contains("timestamps were adjusted by") {
+                    self.draft.skew_corrected = true;
+                } else if text.contains("spans, showing first") {
+                    self.draft.cut = self.draft.cut.take().max(Some(text.into_owned()));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives each span its process, and each trace its spans.
+    fn finish(&mut self, element: Element<'_>, sink: &mut dyn Sink, emit: fn(&mut dyn Sink, &mut Draft)) {
+        self.resolve_processes(&element);
+        let mut tags = element.spans.iter().map(|it| it.0);
+        let Some(first) = tags.next() else { return };
+        if tags.all(|it| it == first) {
+            self.draft.id = match first {
+                0 => element.trace_id,
+                tag => {
+                    let mut id = element.trace_ids[tag as usize - 1].clone();
+                    if let Some(whole) = element.trace_id.filter(|it| *it == id && it.written_len() > id.written_len()) {
+                        id = whole;
+                    }
+                    Some(id)
+                }
+            };
+            match self.draft.id {
+                Some(_) => emit(sink, &mut self.draft),
+                None => skip_all(sink, self.draft.spans.len()),
+            }
+            return;
+        }
+        self.emit_each(&element, sink, emit);
+    }
+
+    fn resolve_processes(&mut self, element: &Element<'_>) {
+        let mut unknown = None;
+        for (idx, (_, process)) in element.spans.iter().enumerate() {
+            let known = match process {
+                ProcessRef::None => None,
+                ProcessRef::Embedded(process) => Some(*process),
+                ProcessRef::Key(key) => element.process_keys.get(key).copied(),
+            };
+            let process =
+                known.unwrap_or_else(|| *unknown.get_or_insert_with(|| self.push_process(None, Run::default())));
+            self.draft.spans[idx].process = process;
+        }
+    }
+
+    /// Several traces in one element: each gets a draft of its own.
+    fn emit_each(&mut self, element: &Element<'_>, sink: &mut dyn Sink, emit: fn(&mut dyn Sink, &mut Draft)) {
+        // Spans that name no trace belong to the element's own.
+        let own = element.trace_id.as_ref().and_then(|it| element.by_id.get(it)).copied().unwrap_or(0);
+        let mut parts: Vec<(Draft, HashMap<u32, u32, FixedState>)> = Vec::new();
+        parts.resize_with(element.trace_ids.len() + 1, Default::default);
+        for (span, (tag, _)) in self.draft.spans.iter().zip(&element.spans) {
+            let tag = if *tag == 0 { own } else { *tag };
+            let (part, processes) = &mut parts[tag as usize];
+            let process =
+                *processes.entry(span.process).or_insert_with(|| part.append_process(&self.draft, span.process));
+            part.append_span(&self.draft, span, process);
+        }
+        for (tag, (mut part, _)) in parts.into_iter().enumerate().filter(|(_, (part, _))| !part.spans.is_empty()) {
+            part.id = if tag == 0 { element.trace_id.clone() } else { Some(element.trace_ids[tag - 1].clone()) };
+            part.skew_corrected = self.draft.skew_corrected;
+            part.cut = self.draft.cut.clone();
+            match part.id {
+                Some(_) => emit(sink, &mut part),
+                None => skip_all(sink, part.spans.len()),
+            }
+        }
+    }
+}
+
+fn skip_all(sink: &mut dyn Sink, n_spans: usize) {
+    for _ in 0..n_spans {
+        sink.skip("a span without a trace id", 0);
+    }
+}
+
+/// A scalar that may stand where a text belongs.
+fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(text) => Some(Cow::Borrowed(text)),
+        _ => None,
+    }
+}

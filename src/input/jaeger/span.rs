@@ -1,0 +1,340 @@
+//! One span of Jaeger JSON.
+
+use std::borrow::Cow;
+
+use super::{Element, JaegerParser, ProcessRef, Result, text_of};
+use crate::input::Sink;
+use crate::input::json::{Cursor, Value};
+use crate::model::{DraftSpan, Event, Id, Key, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION};
+
+/// Starts and ends beyond this many nanoseconds either side of 1970 (about 146 years) are refused,
+/// so that any difference of two times fits 64 bits.
+const LIMIT_NS: i64 = i64::MAX / 2;
+
+/// A span's fields as they come.
+#[derive(Default)]
+struct Fields<'a> {
+    trace: Option<Cow<'a, str>>,
+    id: Option<Id>,
+    operation: Option<crate::model::Name>,
+    start: Time,
+    duration: Time,
+    process: Option<ProcessRef<'a>>,
+    attributes: Run,
+    events: Run,
+    references: Vec<RawReference<'a>>,
+    parent: Option<Id>,
+    /// What makes no sense about it.
+    nonsense: Option<&'static str>,
+}
+
+struct RawReference<'a> {
+    trace: Option<Cow<'a, str>>,
+    span: Id,
+    follows_from: bool,
+}
+
+/// A number of microseconds as it was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Time {
+    #[default]
+    Missing,
+    Ns(i64),
+    /// A number, but beyond all sense.
+    TooLarge,
+    /// No number.
+    Nonsense,
+}
+
+impl JaegerParser {
+    /// Reads a span into the draft, or counts it as skipped.
+    pub(super) fn span<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        element: &mut Element<'a>,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let at = cursor.position();
+        let mut fields = Fields::default();
+        cursor.object(|cursor, key| self.field(cursor, key, &mut fields))?;
+        match self.push_span(fields, element) {
+            Ok(()) => {}
+            Err(reason) => sink.skip(reason, at),
+        }
+        Ok(())
+    }
+
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &str, fields: &mut Fields<'a>) -> Result<()> {
+        match key {
+            "traceID" => fields.trace = text_of(cursor.value()?),
+            "spanID" => fields.id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+            "operationName" => match cursor.value()? {
+                Value::Null => {}
+                value => match text_of(value) {
+                    Some(text) => fields.operation = Some(self.names.get(&text)).filter(|it| !it.as_str().is_empty()),
+                    None => fields.nonsense = Some("a span whose operation is not a text"),
+                },
+            },
+            "references" => self.references(cursor, fields)?,
+            "startTime" => fields.start = micros(&cursor.value()?),
+            "duration" => fields.duration = micros(&cursor.value()?),
+            "tags" => fields.attributes = self.attributes(cursor)?,
+            "logs" => fields.events = self.events(cursor)?,
+            "processID" => {
+                if let Some(key) = text_of(cursor.value()?) {
+                    // An embedded process is the span's own word, and an empty key is none.
+                    if !key.is_empty() && !matches!(fields.process, Some(ProcessRef::Embedded(_))) {
+                        fields.process = Some(ProcessRef::Key(key));
+                    }
+                }
+            }
+            "process" if cursor.peek() == Some(b'{') => {
+                fields.process = Some(ProcessRef::Embedded(self.process(cursor)?));
+            }
+            "parentSpanID" => fields.parent = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+            "warnings" => self.warnings(cursor)?,
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    }
+
+    fn references<'a>(&mut self, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> Result<()> {
+        if cursor.peek() != Some(b'[') {
+            return cursor.skip();
+        }
+        cursor.array(|cursor| {
+            if cursor.peek() != Some(b'{') {
+                return cursor.skip();
+            }
+            let (mut trace, mut span, mut follows_from) = (None, None, false);
+            cursor.object(|cursor, key| {
+                match key {
+                    "refType" => {
+                        follows_from = matches!(cursor.value()?, Value::String(it) if it.eq_ignore_ascii_case("follows_from"));
+                    }
+                    "traceID" => trace = text_of(cursor.value()?).filter(|it| !it.is_empty()),
+                    "spanID" => span = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+                    _ => cursor.skip()?,
+                }
+                Ok(())
+            })?;
+            if let Some(span) = span {
+                fields.references.push(RawReference { trace, span, follows_from });
+            }
+            Ok(())
+        })
+    }
+
+    fn events(&mut self, cursor: &mut Cursor<'_>) -> Result<Run> {
+        let start = self.draft.events.len() as u32;
+        if cursor.peek() != Some(b'[') {
+            cursor.skip()?;
+            return Ok(Run::default());
+        }
+        cursor.array(|cursor| {
+            if cursor.peek() != Some(b'{') {
+                return cursor.skip();
+            }
+            let mut at_ns = None;
+            let mut attributes = Run::default();
+            cursor.object(|cursor, key| {
+                match key {
+                    "timestamp" => {
+                        at_ns = match micros(&cursor.value()?) {
+                            Time::Ns(ns) => Some(ns),
+                            _ => None,
+                        };
+                    }
+                    "fields" => attributes = self.attributes(cursor)?,
+                    _ => cursor.skip()?,
+                }
+                Ok(())
+            })?;
+            // Most logs say nothing that a pass reads.
+            if attributes.start < attributes.end {
+                self.draft.events.push(Event { at_ns, attributes });
+            }
+            Ok(())
+        })?;
+        Ok(Run { start, end: self.draft.events.len() as u32 })
+    }
+
+    /// Puts a span into the draft, unless it makes no sense.
+    fn push_span<'a>(&mut self, fields: Fields<'a>, element: &mut Element<'a>) -> std::result::Result<(), &'static str> {
+        if let Some(reason) = fields.nonsense {
+            return Err(reason);
+        }
+        let Some(id) = fields.id.clone() else { return Err("a span without an id") };
+        let start_ns = match fields.start {
+            Time::Ns(ns) => Some(ns),
+            Time::Missing => None,
+            Time::TooLarge => return Err("a span whose times do not fit"),
+            Time::Nonsense => return Err("a span whose start is not a number"),
+        };
+        let duration_ns = match fields.duration {
+            Time::Ns(ns) if ns < 0 => Err(NoDuration::Negative),
+            Time::Ns(ns) => Ok(ns),
+            Time::Missing => Err(NoDuration::Missing),
+            Time::TooLarge => return Err("a span whose times do not fit"),
+            Time::Nonsense => return Err("a span whose duration is not a number"),
+        };
+        let end_ns = start_ns.unwrap_or(0).checked_add(duration_ns.unwrap_or(0));
+        if end_ns.is_none_or(|it| it > LIMIT_NS) {
+            return Err("a span whose times do not fit");
+        }
+        let trace = element.tag(fields.trace.as_ref());
+        let references = self.push_references(&fields, element, trace);
+        let operation = fields.operation.unwrap_or_else(|| self.names.get(UNKNOWN_OPERATION));
+        let kind = self
+            .draft
+            .attributes_of(fields.attributes)
+            .iter()
+            .find(|it| it.key == Key::Known(Known::SpanKind))
+            .and_then(|it| Kind::from_text(self.draft.text(it.value)));
+        self.draft.spans.push(DraftSpan {
+            id,
+            operation,
+            process: 0,
+            start_ns,
+            duration_ns,
+            kind,
+            shared: false,
+            attributes: fields.attributes,
+            events: fields.events,
+            references,
+        });
+        element.spans.push((trace, fields.process.unwrap_or(ProcessRef::None)));
+        Ok(())
+    }
+
+    fn push_references(&mut self, fields: &Fields<'_>, element: &Element<'_>, tag: u32) -> Run {
+        let start = self.draft.references.len() as u32;
+        for raw in &fields.references {
+            let trace = match (&raw.trace, &fields.trace) {
+                // Spelled alike: the usual case, and no id to parse.
+                (Some(theirs), Some(own)) if theirs == own => None,
+                (Some(theirs), _) => {
+                    Id::parse(theirs).filter(|it| tag == 0 || element.trace_ids[tag as usize - 1] != *it).map(Box::new)
+                }
+                (None, _) => None,
+            };
+            let reference = Reference { span: raw.span.clone(), trace, follows_from: raw.follows_from };
+            self.draft.references.push(reference);
+        }
+        // The old dialect's parent, where references do not say it already.
+        if let Some(parent) = &fields.parent
+            && !fields.references.iter().any(|it| it.span == *parent)
+        {
+            self.draft.references.push(Reference { span: parent.clone(), trace: None, follows_from: false });
+        }
+        Run { start, end: self.draft.references.len() as u32 }
+    }
+}
+
+impl<'a> Element<'a> {
+    /// The tag of the trace a span names; 0 if it names none.
+    fn tag(&mut self, trace: Option<&Cow<'a, str>>) -> u32 {
+        let Some(text) = trace else { return 0 };
+        if let Some((last, tag)) = &self.last_trace
+            && last == text
+        {
+            return *tag;
+        }
+        let Some(id) = Id::parse(text) else { return 0 };
+        let next = self.trace_ids.len() as u32 + 1;
+        let tag = *self.by_id.entry(id.clone()).or_insert(next);
+        match self.trace_ids.get_mut(tag as usize - 1) {
+            None => self.trace_ids.push(id),
+            // Printed in the longest form that was written.
+            Some(known) if id.written_len() > known.written_len() => *known = id,
+            Some(_) => {}
+        }
+        self.last_trace = Some((text.clone(), tag));
+        tag
+    }
+}
+
+/// Reads microseconds: a number, or a number in quotes; what wrapped below zero is below zero again.
+pub(super) fn micros(value: &Value<'_>) -> Time {
+    let text = match value {
+        Value::Null => return Time::Missing,
+        Value::Number(text) => text,
+        Value::String(text) => text.trim(),
+        Value::Bool(_) | Value::Container(_) => return Time::Nonsense,
+    };
+    if let Ok(micros) = text.parse::<u64>() {
+        // Servers write negative numbers as unsigned ones.
+        return scaled(micros as i64);
+    }
+    if let Ok(micros) = text.parse::<i64>() {
+        return scaled(micros);
+    }
+    match text.split_once('.') {
+        Some((whole, fraction)) if !text.contains(['e', 'E']) => decimal(whole, fraction),
+        _ => match text.parse::<f64>() {
+            Ok(micros) if micros.is_finite() && !text.trim_start_matches(['-', '+']).starts_with(char::is_alphabetic) => {
+                let ns = (micros * 1000.0).round();
+                if ns.abs() <= LIMIT_NS as f64 { Time::Ns(ns as i64) } else { Time::TooLarge }
+            }
+            _ => Time::Nonsense,
+        },
+    }
+}
+
+fn scaled(micros: i64) -> Time {
+    match micros.checked_mul(1000) {
+        Some(ns) if ns.abs() <= LIMIT_NS => Time::Ns(ns),
+        // What wrapped is below zero, however far.
+        _ if micros < 0 => Time::Ns(-LIMIT_NS),
+        _ => Time::TooLarge,
+    }
+}
+
+/// Microseconds with a fraction, exactly to the nanosecond.
+fn decimal(whole: &str, fraction: &str) -> Time {
+    let (Ok(micros), true) = (whole.parse::<i64>(), fraction.bytes().all(|it| it.is_ascii_digit())) else {
+        return Time::Nonsense;
+    };
+    let digits = |nth: usize| fraction.as_bytes().get(nth).map_or(0, |it| i64::from(it - b'0'));
+    let ns = digits(0) * 100 + digits(1) * 10 + digits(2);
+    match scaled(micros) {
+        Time::Ns(base) => Time::Ns(if whole.starts_with('-') { base - ns } else { base + ns }),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Time {
+        micros(&Cursor::new(text).value().unwrap())
+    }
+
+    #[test]
+    fn microseconds_come_in_many_spellings() {
+        for (text, ns) in [
+            ("1700000000000000", 1_700_000_000_000_000_000),
+            ("\"1700000000000000\"", 1_700_000_000_000_000_000),
+            ("0", 0),
+            ("1.5", 1_500),
+            ("1700000000000000.123456", 1_700_000_000_000_000_123),
+            ("1e3", 1_000_000),
+            ("-5", -5_000),
+            ("18446744073709551516", -100_000),
+        ] {
+            assert_eq!(read(text), Time::Ns(ns), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_said_to_be_none() {
+        assert_eq!(read("null"), Time::Missing);
+        for text in ["\"soon\"", "true", "[]", "{}", "\"\"", "\"NaN\"", "\"inf\"", "\"1.x\""] {
+            assert_eq!(read(text), Time::Nonsense, "{text}");
+        }
+        for text in ["9000000000000000000", "1e30", "5000000000000000"] {
+            assert_eq!(read(text), Time::TooLarge, "{text}");
+        }
+    }
+}

@@ -1,0 +1,583 @@
+//! A strict pull parser over one piece of JSON text.
+//!
+//! It accepts exactly RFC 8259, nothing else: the same texts as serde_json with its depth limit of
+//! 128, lone surrogates and numbers beyond a double refused, also inside values that are read over.
+
+use std::borrow::Cow;
+
+/// Deeper nesting than this is refused, as serde_json does: no export needs it, and a stack overflow is worse.
+const MAX_DEPTH: usize = 128;
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Byte position in the text.
+    pub(crate) at: usize,
+    pub(crate) problem: Problem,
+}
+
+/// What is wrong with a text that should be JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// The text ends inside a value.
+    End,
+    /// Something else stands where this should.
+    Expected(&'static str),
+    ControlCharacter,
+    Escape,
+    LoneSurrogate,
+    NumberRange,
+    TooDeep,
+    Utf8,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Problem::End => f.write_str("the text ends inside a value"),
+            Problem::Expected(what) => write!(f, "expected {what}"),
+            Problem::ControlCharacter => f.write_str("a control character inside a string"),
+            Problem::Escape => f.write_str("an invalid escape inside a string"),
+            Problem::LoneSurrogate => f.write_str("half of a surrogate pair inside a string"),
+            Problem::NumberRange => f.write_str("a number too large for a double"),
+            Problem::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
+            Problem::Utf8 => f.write_str("invalid UTF-8"),
+        }
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Fault>;
+
+/// A value whose inside matters only if it is a scalar.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    Null,
+    Bool(bool),
+    /// As it is written.
+    Number(&'a str),
+    String(Cow<'a, str>),
+    /// An object or array, read over; as it is written.
+    Container(&'a str),
+}
+
+/// A position in a JSON text.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a str) -> Cursor<'a> {
+        Cursor { text, at: 0, depth: 0 }
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    fn fault<T>(&self, problem: Problem) -> Result<T> {
+        let problem = if self.at >= self.text.len() { Problem::End } else { problem };
+        Err(Fault { at: self.at, problem })
+    }
+
+    /// The next byte that is not white space, not consumed.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        let bytes = self.bytes();
+        while let Some(&byte) = bytes.get(self.at) {
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Nothing but white space may follow.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => self.fault(Problem::Expected("nothing more after the value")),
+        }
+    }
+
+    fn enter(&mut self) -> Result<()> {
+        // serde_json counts the same way: the 128th nested container is one too many.
+        if self.depth + 1 >= MAX_DEPTH {
+            return self.fault(Problem::TooDeep);
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Reads an object, giving each key to `member`, which must consume the value.
+    #[inline]
+    pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
+        if self.peek() != Some(b'{') {
+            return self.fault(Problem::Expected("`{`"));
+        }
+        self.enter()?;
+        if self.peek() == Some(b'}') {
+            return self.leave();
+        }
+        loop {
+            let key = self.key()?;
+            member(self, &key)?;
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => return self.leave(),
+                _ => return self.fault(Problem::Expected("`,` or `}`")),
+            }
+        }
+    }
+
+    /// Reads an array; `item` must consume one value each time.
+    #[inline]
+    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        if self.peek() != Some(b'[') {
+            return self.fault(Problem::Expected("`[`"));
+        }
+        self.enter()?;
+        if self.peek() == Some(b']') {
+            return self.leave();
+        }
+        loop {
+            item(self)?;
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => return self.leave(),
+                _ => return self.fault(Problem::Expected("`,` or `]`")),
+            }
+        }
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        self.depth -= 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn key(&mut self) -> Result<Cow<'a, str>> {
+        if self.peek() != Some(b'"') {
+            return self.fault(Problem::Expected("a key in quotes"));
+        }
+        let key = self.string()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    fn colon(&mut self) -> Result<()> {
+        if self.peek() != Some(b':') {
+            return self.fault(Problem::Expected("`:`"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Reads any value.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Result<Value<'a>> {
+        match self.peek() {
+            Some(b'"') => self.string().map(Value::String),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            Some(b'{' | b'[') => {
+                let start = self.at;
+                self.skip()?;
+                Ok(Value::Container(&self.text[start..self.at]))
+            }
+            _ => self.fault(Problem::Expected("a value")),
+        }
+    }
+
+    fn word(&mut self, word: &'static str, value: Value<'a>) -> Result<Value<'a>> {
+        let bytes = &self.bytes()[self.at..];
+        for (nth, byte) in word.bytes().enumerate() {
+            match bytes.get(nth) {
+                Some(it) if *it == byte => {}
+                Some(_) => return self.fault(Problem::Expected("a value")),
+                None => {
+                    self.at = self.text.len();
+                    return self.fault(Problem::End);
+                }
+            }
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    /// Consumes `null` if it is next.
+    pub(crate) fn null(&mut self) -> Result<bool> {
+        if self.peek() != Some(b'n') {
+            return Ok(false);
+        }
+        self.word("null", Value::Null).map(|_| true)
+    }
+
+    /// Reads over any value, however large, checking all of it.
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        // One bit a level: whether it is an object.
+        let mut objects = 0u128;
+        let outer = self.depth;
+        loop {
+            match self.peek() {
+                Some(open @ (b'{' | b'[')) => {
+                    self.enter()?;
+                    objects = (objects << 1) | u128::from(open == b'{');
+                    let close = if open == b'{' { b'}' } else { b']' };
+                    if self.peek() == Some(close) {
+                        self.leave()?;
+                        objects >>= 1;
+                    } else {
+                        if open == b'{' {
+                            self.skip_key()?;
+                        }
+                        continue;
+                    }
+                }
+                Some(b'"') => self.skip_string()?,
+                _ => {
+                    self.value()?;
+                }
+            }
+            // A value is over: go on with the next one, up as many levels as end here.
+            loop {
+                if self.depth == outer {
+                    return Ok(());
+                }
+                let in_object = objects & 1 == 1;
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if in_object {
+                            self.skip_key()?;
+                        }
+                        break;
+                    }
+                    Some(b'}') if in_object => self.leave()?,
+                    Some(b']') if !in_object => self.leave()?,
+                    _ if in_object => return self.fault(Problem::Expected("`,` or `}`")),
+                    _ => return self.fault(Problem::Expected("`,` or `]`")),
+                }
+                objects >>= 1;
+            }
+        }
+    }
+
+    fn skip_key(&mut self) -> Result<()> {
+        if self.peek() != Some(b'"') {
+            return self.fault(Problem::Expected("a key in quotes"));
+        }
+        self.skip_string()?;
+        self.colon()
+    }
+
+    fn skip_string(&mut self) -> Result<()> {
+        self.at += 1;
+        loop {
+            self.at = plain_end(self.bytes(), self.at);
+            match self.bytes().get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    self.escape()?;
+                }
+                _ => return self.fault(Problem::ControlCharacter),
+            }
+        }
+    }
+
+    /// Reads a string; the cursor stands on its opening quote.
+    #[inline]
+    fn string(&mut self) -> Result<Cow<'a, str>> {
+        let start = self.at + 1;
+        let end = plain_end(self.bytes(), start);
+        if self.bytes().get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok(Cow::Borrowed(&self.text[start..end]));
+        }
+        self.at = start;
+        self.escaped_string().map(Cow::Owned)
+    }
+
+    #[cold]
+    fn escaped_string(&mut self) -> Result<String> {
+        let mut decoded = String::new();
+        loop {
+            let end = plain_end(self.bytes(), self.at);
+            decoded.push_str(&self.text[self.at..end]);
+            self.at = end;
+            match self.bytes().get(end) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(decoded);
+                }
+                Some(b'\\') => decoded.push(self.escape()?),
+                _ => return self.fault(Problem::ControlCharacter),
+            }
+        }
+    }
+
+    /// Reads an escape; the cursor stands on its backslash.
+    fn escape(&mut self) -> Result<char> {
+        let start = self.at;
+        self.at += 1;
+        let plain = match self.bytes().get(self.at) {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(start),
+            _ => return self.fault(Problem::Escape),
+        };
+        self.at += 1;
+        Ok(plain)
+    }
+
+    fn unicode_escape(&mut self, start: usize) -> Result<char> {
+        let first = self.four_digits()?;
+        if let Some(char) = char::from_u32(first) {
+            return Ok(char);
+        }
+        let lone = Fault { at: start, problem: Problem::LoneSurrogate };
+        if first >= 0xDC00 {
+            return Err(lone);
+        }
+        for byte in *b"\\u" {
+            match self.bytes().get(self.at) {
+                Some(it) if *it == byte => self.at += 1,
+                Some(_) => return Err(lone),
+                None => return self.fault(Problem::End),
+            }
+        }
+        // `four_digits` wants to stand on the u.
+        self.at -= 1;
+        let second = self.four_digits()?;
+        if !(0xDC00..0xE000).contains(&second) {
+            return Err(lone);
+        }
+        let code = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+        char::from_u32(code).ok_or(lone)
+    }
+
+    /// Reads `uXXXX`; the cursor stands on the u.
+    fn four_digits(&mut self) -> Result<u32> {
+        self.at += 1;
+        let mut code = 0;
+        for _ in 0..4 {
+            let Some(digit) = self.bytes().get(self.at).and_then(|it| char::from(*it).to_digit(16)) else {
+                return self.fault(Problem::Escape);
+            };
+            code = code * 16 + digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    fn number(&mut self) -> Result<&'a str> {
+        let bytes = self.bytes();
+        let start = self.at;
+        if bytes[self.at] == b'-' {
+            self.at += 1;
+        }
+        match bytes.get(self.at) {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return self.fault(Problem::Expected("a digit")),
+        }
+        if let Some(b'0'..=b'9') = bytes.get(self.at) {
+            return self.fault(Problem::Expected("a number without a leading zero"));
+        }
+        let whole_end = self.at;
+        if bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.some_digits()?;
+        }
+        let mut has_exponent = false;
+        if let Some(b'e' | b'E') = bytes.get(self.at) {
+            has_exponent = true;
+            self.at += 1;
+            if let Some(b'+' | b'-') = bytes.get(self.at) {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        let text = &self.text[start..self.at];
+        // The largest double has 309 digits before the point.
+        if (has_exponent || whole_end - start > 300) && text.parse::<f64>().is_ok_and(f64::is_infinite) {
+            return Err(Fault { at: start, problem: Problem::NumberRange });
+        }
+        Ok(text)
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.bytes().get(self.at) {
+            self.at += 1;
+        }
+    }
+
+    fn some_digits(&mut self) -> Result<()> {
+        match self.bytes().get(self.at) {
+            Some(b'0'..=b'9') => {
+                self.digits();
+                Ok(())
+            }
+            _ => self.fault(Problem::Expected("a digit")),
+        }
+    }
+}
+
+/// Where the plain part of a string ends: at a quote, a backslash, a control character, or the end.
+#[inline]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // Eight bytes at a time: the lowest high bit set marks the first byte that is zero (or below 32).
+    // Higher marks may be wrong because of borrows, but only the lowest is used.
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        let found = (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let found = found & HIGHS;
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str) -> std::result::Result<(), Fault> {
+        let mut cursor = Cursor::new(text);
+        cursor.skip()?;
+        cursor.end()
+    }
+
+    /// serde_json reads over strings without looking at surrogates, so it has to build them.
+    fn serde_accepts(text: &str) -> bool {
+        serde_json::from_str::<serde_json::Value>(text).is_ok()
+    }
+
+    #[track_caller]
+    fn agrees(text: &str) {
+        assert_eq!(check(text).is_ok(), serde_accepts(text), "{text:?}: {:?}", check(text));
+        let mut cursor = Cursor::new(text);
+        let by_value = cursor.value().and_then(|_| cursor.end()).is_ok();
+        assert_eq!(by_value, serde_accepts(text), "{text:?} by value");
+    }
+
+    #[test]
+    fn accepts_what_serde_json_accepts_and_nothing_else() {
+        for text in [
+            "", " ", "null", "nul", "nulll", "true", "false", "tru", "0", "-0", "01", "-", "1.", "1.5", ".5", "1e5", "1E+5",
+            "1e", "1e400", "-1e400", "1e-400", "12345678901234567890123", "\"\"", "\"a", "\"\\u0041\"", "\"\\ud800\"",
+            "\"\\ud83d\\ude00\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800x\"", "\"\\x\"", "\"\n\"", "\"\t\"", "[]",
+            "[1,]", "[,1]", "[1 2]", "[1", "{}", "{\"a\":1}", "{\"a\":1,}", "{\"a\"}", "{a:1}", "{\"a\":1 \"b\":2}", "[}", "{]",
+            "[[],{}]", "[1]x", "NaN", "Infinity", "'a'", "\u{feff}1", "[\"\u{7f}\"]", "\"ü€😀\"", "[1}", "{\"a\":[1}",
+        ] {
+            agrees(text);
+        }
+        agrees(&"9".repeat(308));
+        agrees(&"9".repeat(310));
+    }
+
+    #[test]
+    fn nesting_is_refused_at_the_same_depth_as_serde_json() {
+        for depth in [126, 127, 128, 129, 10_000] {
+            agrees(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
+            agrees(&format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth)));
+        }
+    }
+
+    #[test]
+    fn says_where_and_what() {
+        assert_eq!(check("{\"a\" 1}"), Err(Fault { at: 5, problem: Problem::Expected("`:`") }));
+        assert_eq!(check("{\"a\":"), Err(Fault { at: 5, problem: Problem::End }));
+        assert_eq!(check("[\"\\ud800\"]"), Err(Fault { at: 2, problem: Problem::LoneSurrogate }));
+        assert_eq!(check("[1, NaN]"), Err(Fault { at: 4, problem: Problem::Expected("a value") }));
+    }
+
+    #[test]
+    fn strings_are_decoded() {
+        for text in ["\"a\\n\\\"b\\u00fc\\ud83d\\ude00 /\\/\"", "\"plain\"", "\"12345678\\\\\""] {
+            let expected: String = serde_json::from_str(text).unwrap();
+            assert_eq!(Cursor::new(text).value(), Ok(Value::String(expected.into())));
+        }
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|it| serde_json::Value::Object(it.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn random_json_is_accepted(value in json(), pretty: bool) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+            prop_assert_eq!(check(&text), Ok(()));
+        }
+
+        #[test]
+        fn a_changed_byte_is_judged_as_serde_json_does(value in json(), at: prop::sample::Index, byte in prop::sample::select(b" \"\\{}[]:,0e-.tn\x01u".to_vec())) {
+            let mut text = serde_json::to_string(&value).unwrap().into_bytes();
+            let at = at.index(text.len());
+            text[at] = byte;
+            if let Ok(text) = std::str::from_utf8(&text) {
+                agrees(text);
+            }
+        }
+
+        #[test]
+        fn a_cut_text_is_an_early_end(value in json(), at: prop::sample::Index) {
+            let text = serde_json::to_string(&serde_json::json!([value])).unwrap();
+            let at = at.index(text.len());
+            if text.is_char_boundary(at) {
+                let fault = check(&text[..at]).unwrap_err();
+                prop_assert_eq!(fault.problem, Problem::End);
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! JSON as bytes: a strict pull parser, and a scanner that finds where values end.
+
+mod cursor;
+mod scan;
+
+pub(crate) use cursor::{Cursor, Fault, Problem, Value};
+pub(crate) use scan::Scanner;

@@ -1,0 +1,125 @@
+//! Captures: where bytes come from, which format they are, and how they become spans.
+//!
+//! A format is one file here and one line in [`FORMATS`]: it judges the head of a source, says in
+//! which frame its elements stand (so that the stream can be cut for several threads), and parses
+//! elements into drafts. It knows no pass and no output.
+
+mod jaeger;
+mod json;
+pub mod source;
+mod split;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use split::SplitOptions;
+pub(crate) use split::{Frame, Frames, SplitError, fault_in, split};
+pub use stream::{Chunk, Place};
+pub(crate) use stream::Stream;
+
+use crate::model::{Draft, Wanted};
+
+/// All formats, most particular first.
+pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger];
+
+/// How sure a format is of a head of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sniff {
+    /// Not this one.
+    No,
+    /// Nothing speaks against it.
+    Maybe,
+    /// Its keys are there.
+    Yes,
+    /// Known, but it holds no traces: what it is and what to do instead.
+    Refused { what: String, hint: String },
+}
+
+/// One way to write traces down.
+pub(crate) trait Format: Sync {
+    /// The name in reports and options.
+    fn name(&self) -> &'static str;
+
+    /// Judges the first bytes of a source, which may end anywhere.
+    fn sniff(&self, head: &str) -> Sniff;
+
+    /// Where the elements stand.
+    fn frame(&self) -> Frame;
+
+    /// One that parses elements, for one thread.
+    fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
+
+    /// Judges what stood around the elements: a server's error, signs of an incomplete answer.
+    fn judge(&self, frames: &Frames) -> Judgement;
+}
+
+/// Parses elements of one format.
+pub(crate) trait Parser {
+    /// Parses one element of a chunk, from its text.
+    fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), json::Fault>;
+}
+
+/// Takes what a parser finds.
+pub(crate) trait Sink {
+    /// A whole trace; the draft may be taken or left.
+    fn trace(&mut self, draft: &mut Draft);
+
+    /// Spans of a trace that may go on elsewhere.
+    fn spans(&mut self, draft: &mut Draft);
+
+    /// Something that makes no sense, at a byte of the element.
+    fn skip(&mut self, reason: &'static str, at: usize);
+}
+
+/// What the frame around the elements says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// The server's own words that it failed.
+    pub(crate) refusal: Option<String>,
+    /// What a reader of the report should know.
+    pub(crate) warnings: Vec<String>,
+    /// Why there may be more traces than these.
+    pub(crate) incomplete: Vec<String>,
+}
+
+/// What was left out, by reason, with the first place of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skips {
+    by_reason: BTreeMap<String, (u64, (usize, Place))>,
+}
+
+impl Skips {
+    /// Counts one more.
+    pub fn add(&mut self, reason: &str, source: usize, place: Place) {
+        let at = (source, place);
+        match self.by_reason.get_mut(reason) {
+            Some((count, first)) => {
+                *count += 1;
+                *first = at.min(*first);
+            }
+            None => {
+                self.by_reason.insert(reason.to_owned(), (1, at));
+            }
+        }
+    }
+
+    /// Adds another count.
+    pub fn merge(&mut self, other: &Skips) {
+        for (reason, (count, at)) in &other.by_reason {
+            let mine = self.by_reason.entry(reason.clone()).or_insert((0, *at));
+            mine.0 += count;
+            mine.1 = mine.1.min(*at);
+        }
+    }
+
+    /// Reason, count and first place (of which source), by reason.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64, usize, Place)> {
+        self.by_reason.iter().map(|(reason, (count, (source, place)))| (reason.as_str(), *count, *source, *place))
+    }
+
+    /// Whether nothing was left out.
+    pub fn is_empty(&self) -> bool {
+        self.by_reason.is_empty()
+    }
+}

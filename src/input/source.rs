@@ -1,0 +1,151 @@
+//! Where bytes come from: files, directories, patterns, standard input.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+
+use crate::failure::Failure;
+
+/// One thing to read.
+#[derive(Debug)]
+pub struct Source {
+    /// As the user knows it.
+    pub name: String,
+    /// Whether it was named, so that it must load; files found in directories need not hold traces.
+    pub is_named: bool,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    File(PathBuf),
+    Stdin(Arc<Mutex<Spool>>),
+}
+
+/// Standard input, kept in an unnamed temporary file as it is read, for a second look.
+pub struct Spool {
+    input: Option<Box<dyn Read + Send>>,
+    kept: Option<File>,
+}
+
+impl std::fmt::Debug for Spool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spool").field("is_read", &self.input.is_none()).finish()
+    }
+}
+
+impl Source {
+    /// Opens it, every time from the beginning.
+    pub fn open(&self) -> anyhow::Result<Box<dyn Read + Send>> {
+        match &self.kind {
+            Kind::File(path) => {
+                let file = File::open(path).with_context(|| format!("failed to read {}", self.name))?;
+                Ok(Box::new(file))
+            }
+            Kind::Stdin(spool) => {
+                let mut locked = spool.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(input) = locked.input.take() {
+                    let kept = tempfile::tempfile().context("failed to make a temporary file for standard input")?;
+                    locked.kept = Some(kept.try_clone().context("failed to keep standard input")?);
+                    return Ok(Box::new(Tee { input, kept }));
+                }
+                let kept = locked.kept.as_ref().expect("standard input was read before");
+                let mut again = kept.try_clone().context("failed to read standard input again")?;
+                again.seek(SeekFrom::Start(0)).context("failed to read standard input again")?;
+                Ok(Box::new(again))
+            }
+        }
+    }
+
+    /// How large it is, if that is known beforehand.
+    pub fn size(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::File(path) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|it| it.len()),
+            Kind::Stdin(_) => None,
+        }
+    }
+}
+
+struct Tee {
+    input: Box<dyn Read + Send>,
+    kept: File,
+}
+
+impl Read for Tee {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n_read = self.input.read(buf)?;
+        self.kept.write_all(&buf[..n_read])?;
+        Ok(n_read)
+    }
+}
+
+/// The name of standard input in reports.
+pub const STDIN: &str = "<stdin>";
+
+/// Finds what was named; sorted by name, so that the order of arguments cannot be seen.
+pub fn find(inputs: &[String], stdin: impl FnOnce() -> Box<dyn Read + Send>) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    let mut stdin = Some(stdin);
+    for input in inputs {
+        if input == "-" {
+            if let Some(stdin) = stdin.take() {
+                let spool = Spool { input: Some(stdin()), kept: None };
+                let kind = Kind::Stdin(Arc::new(Mutex::new(spool)));
+                sources.push(Source { name: STDIN.to_owned(), is_named: true, kind });
+            }
+            continue;
+        }
+        let path = Path::new(input);
+        if path.is_dir() {
+            find_in_directory(path, &mut sources)?;
+        } else if path.exists() || !input.contains(['*', '?', '[']) {
+            sources.push(file(path, true));
+        } else {
+            find_by_pattern(input, &mut sources)?;
+        }
+    }
+    sources.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.is_named.cmp(&a.is_named)));
+    sources.dedup_by(|a, b| a.name == b.name);
+    Ok(sources)
+}
+
+fn file(path: &Path, is_named: bool) -> Source {
+    Source { name: path.display().to_string(), is_named, kind: Kind::File(path.to_owned()) }
+}
+
+fn find_in_directory(directory: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
+    let before = sources.len();
+    for entry in walkdir::WalkDir::new(directory).follow_links(true).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("failed to list {}", directory.display()))?;
+        if entry.file_type().is_file() {
+            sources.push(file(entry.path(), false));
+        }
+    }
+    if sources.len() == before {
+        return Err(Failure::with_hint(
+            format!("failed to read {}: the directory holds no files", directory.display()),
+            "name a capture, or a directory that holds some",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn find_by_pattern(pattern: &str, sources: &mut Vec<Source>) -> anyhow::Result<()> {
+    let before = sources.len();
+    for path in glob::glob(pattern).with_context(|| format!("failed to read the pattern {pattern}"))? {
+        let path = path.with_context(|| format!("failed to look for {pattern}"))?;
+        if path.is_dir() {
+            find_in_directory(&path, sources)?;
+        } else {
+            sources.push(file(&path, true));
+        }
+    }
+    if sources.len() == before {
+        return Err(Failure::with_hint(format!("failed to read {pattern}: no file matches"), "check the path").into());
+    }
+    Ok(())
+}

@@ -1,0 +1,461 @@
+//! Cuts a stream of JSON into elements: the values of top-level arrays, of an envelope's array, or on their own.
+//!
+//! Only the frame around the elements is parsed here. Inside an element the brackets are counted;
+//! whether it is valid JSON is for its parser to say. A cut is therefore right up to the first fault,
+//! and the first fault in the order of the bytes is the one reported.
+
+mod resync;
+
+use std::io;
+use std::ops::Range;
+
+use super::json::{Cursor, Fault, Problem, Scanner, Value};
+use super::stream::{Chunk, PIECE, Place, Stream};
+
+/// Where a format keeps its elements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    /// The keys of a top-level object whose value is an element or an array of them.
+    pub(crate) envelopes: &'static [&'static str],
+    /// Keys that show a top-level object to be an element itself.
+    pub(crate) element_keys: &'static [&'static str],
+    /// Keys that nothing inside an element has: by them `lenient` finds the next element.
+    pub(crate) sure_keys: &'static [&'static str],
+    /// What an element is called in messages.
+    pub(crate) element: &'static str,
+}
+
+/// How to cut.
+#[derive(Clone, Copy, Debug)]
+pub struct SplitOptions {
+    /// Go on behind broken elements, and count them.
+    pub lenient: bool,
+    /// The largest element there may be.
+    pub max_element_bytes: u64,
+}
+
+/// What was found beside the elements.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Frames {
+    /// How many elements there were.
+    pub(crate) n_elements: u64,
+    /// Members of top-level objects that are no elements: key and value as written.
+    pub(crate) members: Vec<(String, String)>,
+    /// An envelope was there, even if empty.
+    pub(crate) has_envelope: bool,
+    /// A top-level array was there.
+    pub(crate) has_array: bool,
+    /// Pieces that could not be read, with `lenient`.
+    pub(crate) losses: Vec<Loss>,
+    /// How many bytes there were.
+    pub(crate) n_bytes: u64,
+}
+
+/// A piece of a source that could not be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    pub(crate) place: Place,
+    pub(crate) n_bytes: u64,
+    pub(crate) why: String,
+}
+
+/// Why cutting stopped.
+#[derive(Debug)]
+pub(crate) enum SplitError {
+    Io(io::Error),
+    /// The bytes are not JSON, or not in this frame.
+    Syntax { place: Place, what: String },
+    /// The one who takes the chunks wants no more.
+    Stopped,
+}
+
+impl From<io::Error> for SplitError {
+    fn from(err: io::Error) -> SplitError {
+        SplitError::Io(err)
+    }
+}
+
+type Result<T> = std::result::Result<T, SplitError>;
+
+/// Cuts a stream; gives each chunk to `emit`, which says whether to go on.
+pub(crate) fn split(
+    stream: &mut Stream<'_>,
+    frame: Frame,
+    source: usize,
+    options: SplitOptions,
+    emit: &mut dyn FnMut(Chunk) -> bool,
+) -> (Frames, std::result::Result<(), SplitError>) {
+    let mut splitter = Splitter {
+        stream,
+        frame,
+        source,
+        options,
+        emit,
+        elements: Vec::new(),
+        found: Frames::default(),
+        in_array: false,
+        anchor: None,
+    };
+    let outcome = splitter.run().and_then(|()| splitter.flush());
+    // What came before the fault may hold an earlier one: let it be parsed too.
+    if matches!(outcome, Err(SplitError::Syntax { .. })) {
+        let _ = splitter.flush();
+    }
+    splitter.found.n_bytes = splitter.stream.n_read();
+    (splitter.found, outcome)
+}
+
+struct Splitter<'a, 'r> {
+    stream: &'a mut Stream<'r>,
+    frame: Frame,
+    source: usize,
+    options: SplitOptions,
+    emit: &'a mut dyn FnMut(Chunk) -> bool,
+    /// Elements found and not yet handed on.
+    elements: Vec<Range<usize>>,
+    found: Frames,
+    /// Whether elements are being read one after the other: where to go on after a broken one.
+    in_array: bool,
+    /// The first byte of the buffer that is still needed, when it is before the stream's position.
+    anchor: Option<usize>,
+}
+
+/// How much of the buffer a small value is looked for in at first.
+const WINDOW: usize = 256;
+
+impl Splitter<'_, '_> {
+    fn run(&mut self) -> Result<()> {
+        loop {
+            match self.top_values() {
+                Err(SplitError::Syntax { place, what }) if self.options.lenient => {
+                    if !self.resync(place, what)? {
+                        return Ok(());
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Any number of values one after the other.
+    fn top_values(&mut self) -> Result<()> {
+        if self.in_array {
+            self.rest_of_array(false)?;
+            self.rest_of_envelope()?;
+        }
+        while let Some(byte) = self.peek()? {
+            match byte {
+                b'{' => self.top_object()?,
+                b'[' => {
+                    self.found.has_array = true;
+                    self.array()?;
+                }
+                _ => return self.syntax("expected `{` or `[`"),
+            }
+        }
+        Ok(())
+    }
+
+    /// After a broken element the bracket of the envelope around it may still be open.
+    fn rest_of_envelope(&mut self) -> Result<()> {
+        match self.peek()? {
+            Some(b',') => {
+                self.stream.at += 1;
+                self.members()
+            }
+            Some(b'}') => {
+                self.stream.at += 1;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An envelope, or an element that stands alone.
+    fn top_object(&mut self) -> Result<()> {
+        // Until it is clear what it is, all of it has to stay.
+        self.anchor = Some(self.stream.at);
+        self.stream.at += 1;
+        if self.peek()? == Some(b'}') {
+            self.stream.at += 1;
+            self.anchor = None;
+            return Ok(());
+        }
+        self.members()?;
+        self.anchor = None;
+        Ok(())
+    }
+
+    /// The members of a top-level object, up to its end; the stream stands on a key.
+    fn members(&mut self) -> Result<()> {
+        loop {
+            self.peek()?;
+            let key = self.key()?;
+            if self.frame.envelopes.contains(&key.as_str()) {
+                self.found.has_envelope = true;
+                self.anchor = None;
+                self.envelope()?;
+            } else if let Some(start) = self.anchor
+                && self.frame.element_keys.contains(&key.as_str())
+            {
+                self.anchor = None;
+                self.stream.at = start;
+                return self.element();
+            } else {
+                let value = self.small()?;
+                self.found.members.push((key, value));
+            }
+            match self.peek()? {
+                Some(b',') => self.stream.at += 1,
+                Some(b'}') => {
+                    self.stream.at += 1;
+                    return Ok(());
+                }
+                _ => return self.syntax("expected `,` or `}`"),
+            }
+        }
+    }
+
+    /// The value of an envelope's key.
+    fn envelope(&mut self) -> Result<()> {
+        match self.peek()? {
+            Some(b'[') => self.array(),
+            Some(b'{') => self.element(),
+            Some(b'n') => self.small().map(|_| ()),
+            _ => self.syntax("expected an array, an object or null"),
+        }
+    }
+
+    /// An array of elements.
+    fn array(&mut self) -> Result<()> {
+        self.stream.at += 1;
+        self.rest_of_array(true)
+    }
+
+    /// The rest of an array, from behind an element (or its opening bracket).
+    fn rest_of_array(&mut self, mut first: bool) -> Result<()> {
+        self.in_array = true;
+        loop {
+            match self.peek()? {
+                Some(b']') => {
+                    self.stream.at += 1;
+                    self.in_array = false;
+                    return Ok(());
+                }
+                Some(b',') if !first => {
+                    self.stream.at += 1;
+                    self.item()?;
+                }
+                Some(_) if first => self.item()?,
+                _ => return self.syntax("expected `,` or `]`"),
+            }
+            first = false;
+        }
+    }
+
+    /// One item of an array: an element, or a scalar that its parser will count as none.
+    fn item(&mut self) -> Result<()> {
+        match self.peek()? {
+            Some(b'{' | b'[') => self.element(),
+            Some(b']' | b',' | b'}') | None => self.syntax("expected a value"),
+            Some(_) => {
+                let n_bytes = self.small()?.len();
+                self.push(self.stream.at - n_bytes..self.stream.at);
+                Ok(())
+            }
+        }
+    }
+
+    /// An element in brackets, however large.
+    fn element(&mut self) -> Result<()> {
+        // Handing on what is before it moves it to the front of the buffer.
+        self.anchor = Some(self.stream.at);
+        let mut scanner = Scanner::default();
+        let mut n_scanned = 0;
+        let mut checked = 8 * PIECE;
+        loop {
+            let start = self.anchor.unwrap_or(self.stream.at);
+            if let Some(end) = scanner.scan(&self.stream.bytes[start + n_scanned..]) {
+                let end = start + n_scanned + end;
+                if self.options.lenient {
+                    self.check(start..end, true)?;
+                }
+                self.stream.at = end;
+                self.anchor = None;
+                self.push(start..end);
+                return Ok(());
+            }
+            n_scanned = self.stream.bytes.len() - start;
+            if n_scanned >= checked {
+                // Either one huge element, or a quote is missing and its end was run over: find out
+                // before the rest of the source is swallowed.
+                self.check(start..start + n_scanned, false)?;
+                checked = 2 * n_scanned;
+            }
+            if n_scanned as u64 > self.options.max_element_bytes {
+                return self.too_large(start);
+            }
+            if !self.more()? {
+                return self.cut_off();
+            }
+        }
+    }
+
+    /// The source ends inside the element at the anchor.
+    fn cut_off<T>(&mut self) -> Result<T> {
+        let start = self.anchor.unwrap_or(self.stream.at);
+        self.check(start..self.stream.bytes.len(), true)?;
+        self.stream.at = self.stream.bytes.len();
+        self.syntax("the text ends inside a value")
+    }
+
+    fn push(&mut self, element: Range<usize>) {
+        self.found.n_elements += 1;
+        self.elements.push(element);
+    }
+
+    fn too_large<T>(&mut self, start: usize) -> Result<T> {
+        let head = &self.stream.bytes[start..(start + 60).min(self.stream.bytes.len())];
+        let head = String::from_utf8_lossy(head).into_owned();
+        let what = format!(
+            "a {} of more than {} bytes (see --max-trace-bytes), which begins {head}",
+            self.frame.element, self.options.max_element_bytes
+        );
+        self.stream.at = start;
+        self.syntax(&what)
+    }
+
+    /// Parses bytes of the buffer strictly, to find what is wrong with them; an early end only if `whole`.
+    fn check(&mut self, range: Range<usize>, whole: bool) -> Result<()> {
+        let start = range.start;
+        match fault_in(&self.stream.bytes[range]) {
+            Some(fault) if whole || fault.problem != Problem::End => {
+                let place = self.stream.place(start + fault.at);
+                // Where `lenient` begins to look for the next element.
+                self.stream.at = start;
+                Err(SplitError::Syntax { place, what: fault.problem.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A key and its colon.
+    fn key(&mut self) -> Result<String> {
+        if self.peek()? != Some(b'"') {
+            return self.syntax("expected a key in quotes");
+        }
+        let text = self.small()?;
+        let Ok(Value::String(key)) = Cursor::new(&text).value() else {
+            return self.syntax("expected a key in quotes");
+        };
+        let key = key.into_owned();
+        if self.peek()? != Some(b':') {
+            return self.syntax("expected `:`");
+        }
+        self.stream.at += 1;
+        self.peek()?;
+        Ok(key)
+    }
+
+    /// Parses a value that is small as a rule, and gives it as it is written.
+    fn small(&mut self) -> Result<String> {
+        let mut window = WINDOW;
+        loop {
+            let tail = &self.stream.bytes[self.stream.at..];
+            let shown = &tail[..window.min(tail.len())];
+            let (text, bad) = match std::str::from_utf8(shown) {
+                Ok(text) => (text, false),
+                Err(err) => (std::str::from_utf8(&shown[..err.valid_up_to()]).unwrap_or(""), err.error_len().is_some()),
+            };
+            let mut cursor = Cursor::new(text);
+            let outcome = cursor.skip();
+            let at = cursor.position();
+            let is_undecided = match &outcome {
+                // A number may go on behind the window.
+                Ok(()) => at == shown.len(),
+                Err(fault) => fault.problem == Problem::End && !bad,
+            };
+            let value = text.get(..at).unwrap_or("").to_owned();
+            if is_undecided && (shown.len() < tail.len() || self.more()?) {
+                window = window.saturating_mul(8);
+                continue;
+            }
+            return match outcome {
+                Ok(()) => {
+                    self.stream.at += at;
+                    Ok(value)
+                }
+                Err(fault) => {
+                    let problem = if bad && fault.problem == Problem::End { Problem::Utf8 } else { fault.problem };
+                    self.stream.at += fault.at;
+                    self.syntax(&problem.to_string())
+                }
+            };
+        }
+    }
+
+    /// The next byte that is not white space, not consumed; `None` at the end.
+    fn peek(&mut self) -> Result<Option<u8>> {
+        loop {
+            while let Some(&byte) = self.stream.bytes.get(self.stream.at) {
+                if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                    return Ok(Some(byte));
+                }
+                self.stream.at += 1;
+            }
+            if !self.more()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads on, having handed on the elements that are there.
+    fn more(&mut self) -> Result<bool> {
+        if self.stream.bytes.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(self.stream.more()?)
+    }
+
+    /// Hands on what is before the position (or the anchor before it).
+    fn flush(&mut self) -> Result<()> {
+        let keep = self.anchor.unwrap_or(self.stream.at);
+        if self.elements.is_empty() {
+            self.stream.forget(keep);
+        } else {
+            let chunk = self.stream.hand_over(keep, std::mem::take(&mut self.elements), self.source);
+            if !(self.emit)(chunk) {
+                return Err(SplitError::Stopped);
+            }
+        }
+        if let Some(anchor) = &mut self.anchor {
+            *anchor -= keep;
+        }
+        Ok(())
+    }
+
+    /// A fault at the stream's position.
+    fn syntax<T>(&mut self, what: &str) -> Result<T> {
+        let at_end = self.stream.at >= self.stream.bytes.len() && self.stream.ended();
+        let what = if at_end { Problem::End.to_string() } else { what.to_owned() };
+        Err(SplitError::Syntax { place: self.stream.place(self.stream.at), what })
+    }
+}
+
+/// The first fault in bytes that should be one JSON value.
+pub(crate) fn fault_in(bytes: &[u8]) -> Option<Fault> {
+    let (text, bad_at) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(err) => {
+            let good = &bytes[..err.valid_up_to()];
+            (std::str::from_utf8(good).unwrap_or(""), err.error_len().map(|_| err.valid_up_to()))
+        }
+    };
+    let mut cursor = Cursor::new(text);
+    let fault = cursor.skip().and_then(|()| cursor.end()).err();
+    match (fault, bad_at) {
+        (Some(fault), Some(at)) if fault.problem == Problem::End => Some(Fault { at, problem: Problem::Utf8 }),
+        (None, Some(at)) => Some(Fault { at, problem: Problem::Utf8 }),
+        (fault, _) => fault,
+    }
+}

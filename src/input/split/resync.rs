@@ -1,0 +1,88 @@
+//! After a broken element: find the next whole one.
+
+use super::{Loss, Result, Splitter};
+use crate::input::json::{Cursor, Problem};
+use crate::input::stream::{PIECE, Place};
+
+/// What stands at a bracket that might begin an element.
+enum Candidate {
+    /// A whole element of this many bytes.
+    Element(usize),
+    /// Something else, or broken.
+    No,
+    /// The buffer ends inside.
+    Open,
+}
+
+impl Splitter<'_, '_> {
+    /// Skips to the next whole element and stands before it, as behind another; `false` if there is none.
+    pub(super) fn resync(&mut self, fault: Place, why: String) -> Result<bool> {
+        self.anchor = None;
+        let lost_from = self.stream.place(self.stream.at);
+        // The broken one begins here, so it is not a candidate itself.
+        self.stream.at = (self.stream.at + 1).min(self.stream.bytes.len());
+        let found = self.next_element()?;
+        let lost_to = self.stream.place(self.stream.at).offset;
+        let n_bytes = lost_to - lost_from.offset.min(lost_to);
+        self.found.losses.push(Loss { place: fault, n_bytes, why });
+        if !found {
+            return Ok(false);
+        }
+        self.element()?;
+        self.in_array = true;
+        Ok(true)
+    }
+
+    fn next_element(&mut self) -> Result<bool> {
+        loop {
+            let Some(open) = memchr::memchr(b'{', &self.stream.bytes[self.stream.at..]) else {
+                self.stream.at = self.stream.bytes.len();
+                if !self.more()? {
+                    return Ok(false);
+                }
+                continue;
+            };
+            self.stream.at += open;
+            match self.candidate() {
+                Candidate::Element(_) => return Ok(true),
+                Candidate::No => self.stream.at += 1,
+                Candidate::Open => {
+                    let too_large = (self.stream.bytes.len() - self.stream.at) as u64 > self.options.max_element_bytes;
+                    if too_large || !self.more()? {
+                        self.stream.at += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Judges the bracket at the stream's position: an element has one of the keys that show it.
+    fn candidate(&self) -> Candidate {
+        let bytes = &self.stream.bytes[self.stream.at..];
+        // Look at a little first: most brackets are tags.
+        let mut window = PIECE / 64;
+        loop {
+            let shown = &bytes[..window.min(bytes.len())];
+            let (text, whole) = match std::str::from_utf8(shown) {
+                Ok(text) => (text, true),
+                Err(err) => (std::str::from_utf8(&shown[..err.valid_up_to()]).unwrap_or(""), err.error_len().is_none()),
+            };
+            let mut cursor = Cursor::new(text);
+            let mut shows = false;
+            let outcome = cursor.object(|cursor, key| {
+                shows |= self.frame.sure_keys.contains(&key);
+                cursor.skip()
+            });
+            match outcome {
+                Ok(()) if shows => return Candidate::Element(cursor.position()),
+                Err(fault) if fault.problem == Problem::End && whole => {
+                    if shown.len() == bytes.len() {
+                        return if self.stream.ended() { Candidate::No } else { Candidate::Open };
+                    }
+                    window = window.saturating_mul(8);
+                }
+                _ => return Candidate::No,
+            }
+        }
+    }
+}

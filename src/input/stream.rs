@@ -1,0 +1,120 @@
+//! Bytes as they come, in pieces that hold whole elements.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+/// How many bytes are read before a piece is handed on: large enough that handing on costs nothing,
+/// small enough that the pieces in flight fit the second-level cache of several cores.
+pub(crate) const PIECE: usize = 1 << 20;
+
+/// Some whole elements of a source, to be parsed on their own.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The bytes; elements are ranges of them.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the elements lie.
+    pub(crate) elements: Vec<Range<usize>>,
+    /// Which source it is of.
+    pub(crate) source: usize,
+    /// Where the first byte stands in the source.
+    pub(crate) place: Place,
+}
+
+/// A position in a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Bytes before it.
+    pub offset: u64,
+    /// Its line, from 1.
+    pub line: u64,
+    /// The offset of that line's first byte.
+    pub line_start: u64,
+}
+
+impl Place {
+    pub(crate) const START: Place = Place { offset: 0, line: 1, line_start: 0 };
+
+    /// The place behind these bytes.
+    pub(crate) fn after(self, bytes: &[u8]) -> Place {
+        let n_lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let line_start = match memchr::memrchr(b'\n', bytes) {
+            Some(at) => self.offset + at as u64 + 1,
+            None => self.line_start,
+        };
+        Place { offset: self.offset + bytes.len() as u64, line: self.line + n_lines, line_start }
+    }
+
+    /// The column, in bytes from 1.
+    pub fn column(self) -> u64 {
+        self.offset - self.line_start + 1
+    }
+}
+
+impl Chunk {
+    /// Where a byte of this chunk stands in its source.
+    pub(crate) fn place(&self, at: usize) -> Place {
+        self.place.after(&self.bytes[..at.min(self.bytes.len())])
+    }
+}
+
+/// A buffer over a source that grows only as far as one element needs.
+pub(crate) struct Stream<'r> {
+    input: &'r mut dyn Read,
+    pub(crate) bytes: Vec<u8>,
+    /// The next byte to look at.
+    pub(crate) at: usize,
+    place: Place,
+    ended: bool,
+}
+
+impl<'r> Stream<'r> {
+    pub(crate) fn new(input: &'r mut dyn Read) -> Stream<'r> {
+        Stream { input, bytes: Vec::new(), at: 0, place: Place::START, ended: false }
+    }
+
+    /// Where a byte of the buffer stands in the source.
+    pub(crate) fn place(&self, at: usize) -> Place {
+        self.place.after(&self.bytes[..at])
+    }
+
+    /// How many bytes have come so far.
+    pub(crate) fn n_read(&self) -> u64 {
+        self.place.offset + self.bytes.len() as u64
+    }
+
+    /// Whether the source is at its end (known once a read came back empty).
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads more behind the bytes that are there; `false` at the end.
+    pub(crate) fn more(&mut self) -> io::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        let want = if self.bytes.len() < PIECE { PIECE - self.bytes.len() } else { self.bytes.len() };
+        self.bytes.reserve_exact(want);
+        let n_read = Read::take(&mut *self.input, want as u64).read_to_end(&mut self.bytes)?;
+        self.ended = n_read == 0;
+        Ok(n_read > 0)
+    }
+
+    /// Hands over the bytes before `keep`, with the elements among them; the rest moves to the front.
+    pub(crate) fn hand_over(&mut self, keep: usize, elements: Vec<Range<usize>>, source: usize) -> Chunk {
+        let mut rest = Vec::with_capacity(PIECE.max(self.bytes.len() - keep));
+        rest.extend_from_slice(&self.bytes[keep..]);
+        let place = self.place;
+        self.place = place.after(&self.bytes[..keep]);
+        let mut bytes = std::mem::replace(&mut self.bytes, rest);
+        bytes.truncate(keep);
+        self.at -= keep;
+        Chunk { bytes, elements, source, place }
+    }
+
+    /// Forgets the bytes before `keep`.
+    pub(crate) fn forget(&mut self, keep: usize) {
+        self.place = self.place.after(&self.bytes[..keep]);
+        self.bytes.drain(..keep);
+        self.at -= keep;
+    }
+}

@@ -1,0 +1,195 @@
+//! Attributes of spans, processes and events: the keys we understand, and values as texts of one arena.
+
+use super::Name;
+
+/// A piece of a trace's text arena.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
+/// A run of one of a trace's lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Run {
+    pub(crate) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(crate) fn shifted(self, by: u32) -> Run {
+        Run { start: self.start + by, end: self.end + by }
+    }
+}
+
+/// What a value was before it became text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ValueType {
+    /// A string.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// A number.
+    Number,
+}
+
+/// A key and its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute {
+    /// The key.
+    pub key: Key,
+    /// The value as text: `true`, `500`, `GET`.
+    pub value: Text,
+    /// What it was.
+    pub value_type: ValueType,
+}
+
+/// The key of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// One that a pass understands.
+    Known(Known),
+    /// One that a filter asks for.
+    Other(Name),
+}
+
+impl Key {
+    /// How it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Key::Known(known) => known.as_str(),
+            Key::Other(name) => name.as_str(),
+        }
+    }
+}
+
+macro_rules! known {
+    ($($name:ident $text:literal,)*) => {
+        /// The keys that give a span its meaning, by the old and the stable semantic conventions.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "each is named as it is written")]
+        pub enum Known { $($name,)* }
+
+        impl Known {
+            /// The key with this spelling.
+            pub fn from_text(text: &str) -> Option<Known> {
+                match text { $($text => Some(Known::$name),)* _ => None }
+            }
+
+            /// How it is written.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Known::$name => $text,)* }
+            }
+        }
+    };
+}
+
+known! {
+    Error "error",
+    StatusCode "otel.status_code",
+    StatusDescription "otel.status_description",
+    SpanKind "span.kind",
+    HttpStatusCode "http.status_code",
+    HttpResponseStatusCode "http.response.status_code",
+    HttpStatusText "http.status_text",
+    HttpStatusMessage "http.status_message",
+    HttpMethod "http.method",
+    HttpRequestMethod "http.request.method",
+    HttpRoute "http.route",
+    HttpUrl "http.url",
+    UrlFull "url.full",
+    HttpTarget "http.target",
+    UrlPath "url.path",
+    GrpcStatusCode "rpc.grpc.status_code",
+    GrpcStatusCodeOld "grpc.status_code",
+    RpcResponseStatusCode "rpc.response.status_code",
+    RpcSystem "rpc.system",
+    RpcService "rpc.service",
+    RpcMethod "rpc.method",
+    DbSystem "db.system",
+    DbSystemName "db.system.name",
+    DbName "db.name",
+    DbNamespace "db.namespace",
+    DbInstance "db.instance",
+    DbType "db.type",
+    DbStatement "db.statement",
+    DbQueryText "db.query.text",
+    DbQuerySummary "db.query.summary",
+    SqlQuery "sql.query",
+    DbOperation "db.operation",
+    DbOperationName "db.operation.name",
+    DbCollectionName "db.collection.name",
+    DbSqlTable "db.sql.table",
+    MessagingSystem "messaging.system",
+    MessagingDestination "messaging.destination",
+    MessagingDestinationName "messaging.destination.name",
+    MessageBusDestination "message_bus.destination",
+    PeerService "peer.service",
+    ServicePeerName "service.peer.name",
+    ServerAddress "server.address",
+    NetPeerName "net.peer.name",
+    PeerHostname "peer.hostname",
+    ErrorType "error.type",
+    ErrorMessage "error.message",
+    ErrorObject "error.object",
+    ErrorKind "error.kind",
+    Event "event",
+    Message "message",
+    Stack "stack",
+    ExceptionType "exception.type",
+    ExceptionMessage "exception.message",
+    ExceptionStacktrace "exception.stacktrace",
+    HostId "host.id",
+    HostIp "host.ip",
+    Ip "ip",
+    HostName "host.name",
+    Hostname "hostname",
+}
+
+/// Which attributes a run needs; the others are read over.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    others: Vec<Name>,
+}
+
+impl Wanted {
+    /// The known keys and these.
+    pub fn with(others: impl IntoIterator<Item = Name>) -> Wanted {
+        let mut others: Vec<Name> = others.into_iter().filter(|it| Known::from_text(it.as_str()).is_none()).collect();
+        others.sort();
+        others.dedup();
+        Wanted { others }
+    }
+
+    /// The key, if it is needed.
+    pub fn key(&self, text: &str) -> Option<Key> {
+        if let Some(known) = Known::from_text(text) {
+            return Some(Key::Known(known));
+        }
+        self.others.iter().find(|it| it.as_str() == text).map(|it| Key::Other(*it))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_key_is_found_by_its_spelling() {
+        assert_eq!(Known::from_text("http.route"), Some(Known::HttpRoute));
+        assert_eq!(Known::HttpRoute.as_str(), "http.route");
+        assert_eq!(Known::from_text("http.routes"), None);
+    }
+
+    #[test]
+    fn only_wanted_keys_are_keys() {
+        let wanted = Wanted::with([Name::new("customer"), Name::new("error")]);
+        assert_eq!(wanted.key("customer"), Some(Key::Other(Name::new("customer"))));
+        assert_eq!(wanted.key("error"), Some(Key::Known(Known::Error)));
+        assert_eq!(wanted.key("thread.id"), None);
+    }
+}

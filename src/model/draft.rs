@@ -1,0 +1,262 @@
+//! Spans as a reader found them: not yet a tree, nothing judged or repaired.
+
+use std::hash::{Hash, Hasher};
+
+use super::attributes::{Attribute, Key, Run, Text, ValueType};
+use super::{Id, Kind, Name};
+
+/// The spans of one trace as they were read, in any order.
+///
+/// Texts live in one arena and lists in shared vectors, so that reading a span allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// The trace's id; `None` only while it is being read.
+    pub id: Option<Id>,
+    /// The spans.
+    pub spans: Vec<DraftSpan>,
+    /// Which process each is of.
+    pub processes: Vec<Process>,
+    /// The server says that it moved spans to correct clock skew.
+    pub skew_corrected: bool,
+    /// The server's words that it left spans out.
+    pub cut: Option<String>,
+    pub(crate) text: String,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) references: Vec<Reference>,
+}
+
+/// A span as it was read.
+#[derive(Clone, Debug)]
+pub struct DraftSpan {
+    /// Its id.
+    pub id: Id,
+    /// What it does.
+    pub operation: Name,
+    /// Index into [`Draft::processes`].
+    pub process: u32,
+    /// Nanoseconds since the epoch; `None` when it was not said.
+    pub start_ns: Option<i64>,
+    /// How long it took, or why that is not known.
+    pub duration_ns: Result<i64, NoDuration>,
+    /// Its side of a call.
+    pub kind: Option<Kind>,
+    /// The halves of a Zipkin id used on both sides of a call.
+    pub shared: bool,
+    pub(crate) attributes: Run,
+    pub(crate) events: Run,
+    pub(crate) references: Run,
+}
+
+/// Who reported spans.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// The service; [`UNKNOWN_SERVICE`] when it was not said.
+    pub service: Name,
+    /// Whether that was said.
+    pub is_known: bool,
+    pub(crate) attributes: Run,
+}
+
+/// The service of spans that name none, as Jaeger's user interface calls it.
+pub const UNKNOWN_SERVICE: &str = "unknown-service";
+
+/// The operation of spans that name none.
+pub const UNKNOWN_OPERATION: &str = "unknown-operation";
+
+/// Something that happened at one moment of a span, such as an exception.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Nanoseconds since the epoch, where said.
+    pub at_ns: Option<i64>,
+    pub(crate) attributes: Run,
+}
+
+/// A span's word about another.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The other span.
+    pub span: Id,
+    /// The other trace; `None` for the same.
+    pub trace: Option<Box<Id>>,
+    /// Whether the other waits for this one.
+    pub follows_from: bool,
+}
+
+/// Why a span has no duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDuration {
+    /// It was below zero, often wrapped to a huge number.
+    Negative,
+    /// It was not said.
+    Missing,
+}
+
+impl Draft {
+    /// Empties the draft and keeps its memory.
+    pub fn clear(&mut self) {
+        self.id = None;
+        self.spans.clear();
+        self.processes.clear();
+        self.skew_corrected = false;
+        self.cut = None;
+        self.text.clear();
+        self.attributes.clear();
+        self.events.clear();
+        self.references.clear();
+    }
+
+    /// Keeps a text.
+    pub(crate) fn keep(&mut self, text: &str) -> Text {
+        let start = self.text.len();
+        self.text.push_str(text);
+        Text { start: start as u32, len: text.len() as u32 }
+    }
+
+    /// The text kept.
+    pub(crate) fn text(&self, text: Text) -> &str {
+        &self.text[text.start as usize..(text.start + text.len) as usize]
+    }
+
+    pub(crate) fn push_attribute(&mut self, key: Key, value: &str, value_type: ValueType) {
+        let value = self.keep(value);
+        self.attributes.push(Attribute { key, value, value_type });
+    }
+
+    /// Where the next attribute will stand.
+    pub(crate) fn attribute_mark(&self) -> u32 {
+        self.attributes.len() as u32
+    }
+
+    /// The service of a span.
+    pub fn service(&self, span: &DraftSpan) -> Name {
+        self.processes[span.process as usize].service
+    }
+
+    pub(crate) fn attributes_of(&self, run: Run) -> &[Attribute] {
+        &self.attributes[run.range()]
+    }
+
+    /// Adds another copy, or another part, of the same trace.
+    pub fn append(&mut self, other: &Draft) {
+        let text = self.text.len() as u32;
+        let attributes = self.attributes.len() as u32;
+        let events = self.events.len() as u32;
+        let references = self.references.len() as u32;
+        let processes = self.processes.len() as u32;
+        self.text.push_str(&other.text);
+        self.attributes.extend(
+            other.attributes.iter().map(|it| Attribute { value: Text { start: it.value.start + text, ..it.value }, ..*it }),
+        );
+        self.events.extend(other.events.iter().map(|it| Event { attributes: it.attributes.shifted(attributes), ..*it }));
+        self.references.extend_from_slice(&other.references);
+        self.processes.extend(
+            other.processes.iter().map(|it| Process { attributes: it.attributes.shifted(attributes), ..it.clone() }),
+        );
+        self.spans.extend(other.spans.iter().map(|it| DraftSpan {
+            process: it.process + processes,
+            attributes: it.attributes.shifted(attributes),
+            events: it.events.shifted(events),
+            references: it.references.shifted(references),
+            ..it.clone()
+        }));
+        self.skew_corrected |= other.skew_corrected;
+        self.cut = self.cut.take().max(other.cut.clone());
+        self.id = match (self.id.take(), &other.id) {
+            (Some(mine), Some(theirs)) => Some(longest_written(mine, theirs)),
+            (mine, theirs) => mine.or_else(|| theirs.clone()),
+        };
+    }
+
+    /// Adds a copy of one span of another draft, with all that belongs to it.
+    pub fn append_span(&mut self, other: &Draft, span: &DraftSpan, process: u32) {
+        let attributes = self.append_attributes(other, span.attributes);
+        let first_event = self.events.len() as u32;
+        for event in &other.events[span.events.range()] {
+            let attributes = self.append_attributes(other, event.attributes);
+            self.events.push(Event { attributes, ..*event });
+        }
+        let first_reference = self.references.len() as u32;
+        self.references.extend_from_slice(&other.references[span.references.range()]);
+        self.spans.push(DraftSpan {
+            process,
+            attributes,
+            events: Run { start: first_event, end: self.events.len() as u32 },
+            references: Run { start: first_reference, end: self.references.len() as u32 },
+            ..span.clone()
+        });
+    }
+
+    /// Adds a copy of a process of another draft; gives its index here.
+    pub fn append_process(&mut self, other: &Draft, process: u32) -> u32 {
+        let process = &other.processes[process as usize];
+        let attributes = self.append_attributes(other, process.attributes);
+        self.processes.push(Process { attributes, ..process.clone() });
+        self.processes.len() as u32 - 1
+    }
+
+    fn append_attributes(&mut self, other: &Draft, run: Run) -> Run {
+        let start = self.attribute_mark();
+        for attribute in other.attributes_of(run) {
+            let value = self.keep(other.text(attribute.value));
+            self.attributes.push(Attribute { value, ..*attribute });
+        }
+        Run { start, end: self.attribute_mark() }
+    }
+
+    /// A number that is the same for the same spans in any order, and (almost surely) no other.
+    pub fn fingerprint(&self) -> u64 {
+        let mut sum = self.spans.len() as u64;
+        for span in &self.spans {
+            let mut hasher = foldhash::quality::FoldHasher::with_seed(0, foldhash::SharedSeed::global_fixed());
+            self.hash_span(span, &mut hasher);
+            sum = sum.wrapping_add(hasher.finish());
+        }
+        sum
+    }
+
+    fn hash_span(&self, span: &DraftSpan, hasher: &mut impl Hasher) {
+        hash_id(&span.id, hasher);
+        // Texts rather than addresses: the same number in every run and on every machine.
+        span.operation.as_str().hash(hasher);
+        self.service(span).as_str().hash(hasher);
+        (span.start_ns, span.duration_ns.ok(), span.kind).hash(hasher);
+        for reference in &self.references[span.references.range()] {
+            reference.follows_from.hash(hasher);
+            hash_id(&reference.span, hasher);
+            if let Some(trace) = &reference.trace {
+                hash_id(trace, hasher);
+            }
+        }
+        self.hash_attributes(span.attributes, hasher);
+        self.hash_attributes(self.processes[span.process as usize].attributes, hasher);
+        for event in &self.events[span.events.range()] {
+            event.at_ns.hash(hasher);
+            self.hash_attributes(event.attributes, hasher);
+        }
+    }
+
+    fn hash_attributes(&self, run: Run, hasher: &mut impl Hasher) {
+        // The order of attributes means nothing, and exporters differ in it.
+        let mut sum = u64::from(run.end - run.start);
+        for attribute in self.attributes_of(run) {
+            let mut one = foldhash::fast::FoldHasher::with_seed(0, foldhash::SharedSeed::global_fixed());
+            attribute.key.as_str().hash(&mut one);
+            self.text(attribute.value).hash(&mut one);
+            sum = sum.wrapping_add(one.finish());
+        }
+        hasher.write_u64(sum);
+    }
+}
+
+fn hash_id(id: &Id, hasher: &mut impl Hasher) {
+    id.hash(hasher);
+    // How it was written shows in the report, so it belongs to what is equal.
+    hasher.write_usize(id.written_len());
+}
+
+/// The longer spelling; of two equally long ones the one whose text sorts first.
+pub(crate) fn longest_written(mine: Id, theirs: &Id) -> Id {
+    let key = |id: &Id| (std::cmp::Reverse(id.written_len()), id.to_string());
+    if key(theirs) < key(&mine) { theirs.clone() } else { mine }
+}

@@ -1,0 +1,240 @@
+//! Trace and span ids: hexadecimal ones compared as numbers, all others as texts.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The id of a trace or a span, printed as it was written.
+///
+/// Up to 32 hexadecimal digits are compared without case and leading zeros, so that `0AB` and `ab`
+/// are one id; anything else (`trace-123`) is opaque text.
+#[derive(Clone)]
+pub enum Id {
+    /// Digits of one case: by far the most.
+    Hex {
+        /// What is compared.
+        value: u128,
+        /// How many digits were written.
+        digits: u8,
+        /// Whether they were written in capitals.
+        upper: bool,
+    },
+    /// Digits of both cases, or no hexadecimal number at all.
+    Odd(Arc<OddId>),
+}
+
+/// An id whose spelling does not follow from its value.
+#[derive(Debug)]
+pub struct OddId {
+    value: Option<u128>,
+    text: String,
+}
+
+/// What each byte is as a hexadecimal digit: its value, 16 more for a capital, 255 for none.
+const DIGITS: [u8; 256] = {
+    let mut table = [255u8; 256];
+    let mut i = 0;
+    while i < 10 {
+        table[b'0' as usize + i] = i as u8;
+        i += 1;
+    }
+    let mut i = 0;
+    while i < 6 {
+        table[b'a' as usize + i] = 10 + i as u8;
+        table[b'A' as usize + i] = 16 + 10 + i as u8;
+        i += 1;
+    }
+    table
+};
+
+impl Id {
+    /// Reads an id; `None` for an empty text, which names nothing.
+    pub fn parse(text: &str) -> Option<Id> {
+        let bytes = text.as_bytes();
+        if bytes.is_empty() {
+            return None;
+        }
+        if bytes.len() > 32 {
+            return Some(Id::odd(None, text));
+        }
+        let (mut high, mut low, mut lower, mut upper) = (0u64, 0u64, false, false);
+        for &byte in bytes {
+            let digit = DIGITS[usize::from(byte)];
+            if digit == 255 {
+                return Some(Id::odd(None, text));
+            }
+            lower |= byte >= b'a';
+            upper |= digit >= 16;
+            high = (high << 4) | (low >> 60);
+            low = (low << 4) | u64::from(digit & 15);
+        }
+        let value = (u128::from(high) << 64) | u128::from(low);
+        if lower && upper {
+            return Some(Id::odd(Some(value), text));
+        }
+        Some(Id::Hex { value, digits: bytes.len() as u8, upper })
+    }
+
+    fn odd(value: Option<u128>, text: &str) -> Id {
+        Id::Odd(Arc::new(OddId { value, text: text.to_owned() }))
+    }
+
+    /// The number, if it is one.
+    pub fn value(&self) -> Option<u128> {
+        match self {
+            Id::Hex { value, .. } => Some(*value),
+            Id::Odd(odd) => odd.value,
+        }
+    }
+
+    /// Whether all digits are zero: some exporters write that for "no parent".
+    pub fn is_zero(&self) -> bool {
+        self.value() == Some(0)
+    }
+
+    /// How many characters were written.
+    pub fn written_len(&self) -> usize {
+        match self {
+            Id::Hex { digits, .. } => usize::from(*digits),
+            Id::Odd(odd) => odd.text.len(),
+        }
+    }
+
+    /// The id as another with this suffix, for the second of two spans that share one.
+    pub fn renamed(&self, n: usize) -> Id {
+        Id::odd(None, &format!("{self}_{n}"))
+    }
+
+    /// 128 bits that stand for the id where many are remembered: the number itself, or a hash of the text.
+    pub fn compact(&self) -> u128 {
+        match self {
+            Id::Hex { value, .. } => *value,
+            Id::Odd(odd) => odd.value.unwrap_or_else(|| {
+                let half = |seed: u64| {
+                    let mut hasher = foldhash::quality::FoldHasher::with_seed(seed, foldhash::SharedSeed::global_fixed());
+                    hasher.write(odd.text.as_bytes());
+                    hasher.write_u8(0xff);
+                    u128::from(hasher.finish())
+                };
+                (half(1) << 64) | half(2)
+            }),
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Id::Hex { .. } => "",
+            Id::Odd(odd) => &odd.text,
+        }
+    }
+}
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Id) -> bool {
+        match (self.value(), other.value()) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => self.text() == other.text(),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Id {}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.value() {
+            Some(value) => state.write_u128(value),
+            None => self.text().hash(state),
+        }
+    }
+}
+
+impl PartialOrd for Id {
+    fn partial_cmp(&self, other: &Id) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Id {
+    /// Numbers by value, before texts by their bytes.
+    fn cmp(&self, other: &Id) -> Ordering {
+        match (self.value(), other.value()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => self.text().cmp(other.text()),
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Id::Hex { value, digits, upper: false } => write!(f, "{value:0width$x}", width = usize::from(*digits)),
+            Id::Hex { value, digits, upper: true } => write!(f, "{value:0width$X}", width = usize::from(*digits)),
+            Id::Odd(odd) => f.write_str(&odd.text),
+        }
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Id::parse(&text).ok_or_else(|| serde::de::Error::custom("an empty id"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Id {
+        Id::parse(text).expect("not empty")
+    }
+
+    #[test]
+    fn hexadecimal_ids_are_compared_without_case_and_leading_zeros() {
+        assert_eq!(id("00ab"), id("AB"));
+        assert_eq!(id("aB"), id("ab"));
+        assert_ne!(id("ab"), id("abc"));
+        assert_eq!(id("aB").compact(), id("0ab").compact());
+    }
+
+    #[test]
+    fn ids_are_printed_as_they_were_written() {
+        for text in ["00ab", "AB", "aB", "0", "trace-123", "ffffffffffffffffffffffffffffffff", "000000000000000000000000000000000a"] {
+            assert_eq!(id(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn other_ids_are_opaque() {
+        assert_ne!(id("trace-1"), id("trace-01"));
+        assert_ne!(id("span-A"), id("span-a"));
+        assert!(Id::parse("").is_none());
+        assert_ne!(id("trace-1").compact(), id("trace-2").compact());
+    }
+
+    #[test]
+    fn numbers_come_before_texts() {
+        let mut ids = [id("z"), id("ff"), id("0a"), id("span-1")];
+        ids.sort();
+        assert_eq!(ids.map(|it| it.to_string()), ["0a", "ff", "span-1", "z"]);
+    }
+}

@@ -1,0 +1,32 @@
+//! Spans, traces and what follows from them; knows no format, no pass and no output.
+
+mod assemble;
+pub(crate) mod attributes;
+mod critical_path;
+mod derive;
+mod draft;
+mod id;
+mod name;
+pub mod normalize;
+pub mod semantics;
+pub mod sketch;
+mod trace;
+
+pub use assemble::Assembler;
+pub use attributes::{Attribute, Key, Known, Run, Text, ValueType, Wanted};
+pub use derive::{AsyncChildren, DeriveOptions};
+pub use draft::{Draft, DraftSpan, Event, NoDuration, Process, Reference, UNKNOWN_OPERATION, UNKNOWN_SERVICE};
+pub use id::Id;
+pub use name::{Name, NameCache};
+pub use trace::{Kind, Repairs, Root, Section, Span, Trace};
+
+/// Starts before this day, 2000-01-01 UTC, are clocks not set rather than times.
+pub const PLAUSIBLE_FROM_NS: i64 = 946_684_800_000_000_000;
+
+/// Starts from this day on, 2100-01-01 UTC, are wrong units or clocks rather than times.
+pub const PLAUSIBLE_UNTIL_NS: i64 = 4_102_444_800_000_000_000;
+
+/// Whether a start may be the time something happened.
+pub fn is_plausible(start_ns: i64) -> bool {
+    (PLAUSIBLE_FROM_NS..PLAUSIBLE_UNTIL_NS).contains(&start_ns)
+}

@@ -1,0 +1,128 @@
+//! Names that occur again and again: services and operations, each kept once for the whole process.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use foldhash::fast::FixedState;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An interned text: copied, compared and hashed as an address, ordered as text.
+///
+/// Names are never freed. Every pass keeps its operations for the whole run anyhow, so what this
+/// holds is what the report needs; texts of which each span may have its own (statements,
+/// messages) must not become names.
+#[derive(Clone, Copy)]
+pub struct Name(&'static str);
+
+static NAMES: LazyLock<Mutex<HashSet<&'static str, FixedState>>> = LazyLock::new(Mutex::default);
+
+impl Name {
+    /// The name for this text, the same one every time.
+    pub fn new(text: &str) -> Name {
+        // A panic elsewhere cannot leave a set of whole texts half-changed.
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(text) {
+            return Name(known);
+        }
+        let kept: &'static str = Box::leak(Box::from(text));
+        names.insert(kept);
+        Name(kept)
+    }
+
+    /// The text itself.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        // Interned: equal texts are one text. Empty texts too, for the length is compared as well.
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.0.as_ptr().addr());
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Name) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Name) -> std::cmp::Ordering {
+        if self == other { std::cmp::Ordering::Equal } else { self.0.cmp(other.0) }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Ok(Name::new(&text))
+    }
+}
+
+/// One thread's memory of names, so that the common case takes no lock.
+#[derive(Debug, Default)]
+pub struct NameCache {
+    known: HashSet<&'static str, FixedState>,
+}
+
+impl NameCache {
+    /// As [`Name::new`], without a lock for a name this thread has met before.
+    pub fn get(&mut self, text: &str) -> Name {
+        if let Some(known) = self.known.get(text) {
+            return Name(known);
+        }
+        let name = Name::new(text);
+        self.known.insert(name.0);
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_texts_are_one_name() {
+        let mut cache = NameCache::default();
+        assert_eq!(Name::new("checkout"), cache.get(&String::from("checkout")));
+        assert_ne!(Name::new("checkout"), Name::new("checkin"));
+        assert_eq!(Name::new(""), Name::new(&String::new()));
+    }
+
+    #[test]
+    fn names_sort_as_texts() {
+        let mut names = [Name::new("b"), Name::new("a"), Name::new("ab")];
+        names.sort();
+        assert_eq!(names.map(Name::as_str), ["a", "ab", "b"]);
+    }
+}

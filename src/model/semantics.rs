@@ -1,0 +1,243 @@
+//! What attributes mean: failed or not, why, with whom, by which statement; old and stable conventions alike.
+
+use std::borrow::Cow;
+
+use super::attributes::{Attribute, Key, Known, Run, ValueType};
+use super::draft::Draft;
+use super::{Kind, Span, Trace, normalize};
+
+/// Whether a span failed: its explicit signal, or else its HTTP or gRPC status.
+pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
+    let mut said_fine = false;
+    let mut http = None;
+    let mut grpc = None;
+    for attribute in draft.attributes_of(run) {
+        let Key::Known(key) = attribute.key else { continue };
+        let text = || draft.text(attribute.value);
+        match key {
+            Known::Error => match flag(text()) {
+                Some(true) => return true,
+                Some(false) => said_fine = true,
+                None => {}
+            },
+            Known::StatusCode => {
+                if text().eq_ignore_ascii_case("error") {
+                    return true;
+                }
+                said_fine |= text().eq_ignore_ascii_case("ok");
+            }
+            Known::HttpStatusCode | Known::HttpResponseStatusCode => http = text().parse::<u16>().ok(),
+            Known::GrpcStatusCode | Known::GrpcStatusCodeOld | Known::RpcResponseStatusCode => {
+                grpc = grpc_code(text());
+            }
+            _ => {}
+        }
+    }
+    // The caller's mistakes (4xx, NOT_FOUND, CANCELLED...) are not this span's failure.
+    !said_fine && (http.is_some_and(|it| it >= 500) || matches!(grpc, Some(2 | 4 | 12 | 13 | 14 | 15)))
+}
+
+fn flag(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") || text == "1" {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") || text == "0" {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+const GRPC_CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// A gRPC status, written as a number or as a name.
+fn grpc_code(text: &str) -> Option<u8> {
+    text.parse::<u8>().ok().or_else(|| GRPC_CODES.iter().position(|it| text.eq_ignore_ascii_case(it)).map(|it| it as u8))
+}
+
+/// Why a span failed, as far as it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure<'a> {
+    /// In its own words.
+    pub message: Option<Cow<'a, str>>,
+    /// The type of the exception, or else the code.
+    pub error_type: Option<Cow<'a, str>>,
+    /// The HTTP or gRPC status.
+    pub code: Option<Cow<'a, str>>,
+    /// The stack trace of its exception.
+    pub stack: Option<&'a str>,
+}
+
+/// Says why a span failed.
+pub fn failure<'a>(trace: &'a Trace, span: &Span) -> Failure<'a> {
+    let value = |key| trace.find(span.attributes, key).filter(|it| !it.is_empty());
+    let (code, code_words) = match status_code(trace, span) {
+        Some((code, words)) => (Some(Cow::from(code)), Some(words)),
+        None => (None, None),
+    };
+    let event = |keys: &[Known]| {
+        trace.events(span).iter().find_map(|event| {
+            keys.iter().find_map(|key| trace.find(event.attributes, *key)).filter(|it| !it.is_empty())
+        })
+    };
+    let message = event(&[Known::ExceptionMessage])
+        .or_else(|| event(&[Known::Error, Known::ErrorObject]))
+        .or_else(|| error_event_message(trace, span))
+        .or_else(|| value(Known::ErrorMessage))
+        .or_else(|| value(Known::Error).filter(|it| flag(it).is_none()))
+        .or_else(|| value(Known::StatusDescription).filter(|it| *it != "An error occurred"))
+        .or_else(|| value(Known::HttpStatusText))
+        .or_else(|| value(Known::HttpStatusMessage));
+    let error_type = event(&[Known::ExceptionType])
+        .or_else(|| value(Known::ExceptionType))
+        .or_else(|| event(&[Known::ErrorKind]))
+        .or_else(|| value(Known::ErrorType).filter(|it| *it != "_OTHER"))
+        .or_else(|| value(Known::ErrorKind));
+    Failure {
+        message: message.map(Cow::from).or(code_words.map(Cow::from)),
+        error_type: error_type.map(Cow::from).or_else(|| code.clone()),
+        code,
+        stack: event(&[Known::ExceptionStacktrace, Known::Stack]).or_else(|| value(Known::ExceptionStacktrace)),
+    }
+}
+
+/// The message of a log that says `event=error`, as OpenTracing had it.
+fn error_event_message<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
+    trace.events(span).iter().find_map(|event| {
+        let is_error = trace.find(event.attributes, Known::Event) == Some("error");
+        trace.find(event.attributes, Known::Message).filter(|it| is_error && !it.is_empty())
+    })
+}
+
+/// The status of an answer that was not good, as it was written and in words.
+fn status_code<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, String)> {
+    let http = trace.first_value(span, &[Known::HttpResponseStatusCode, Known::HttpStatusCode]);
+    if let Some(text) = http.filter(|it| it.parse::<u16>().is_ok_and(|it| it >= 400)) {
+        return Some((text, format!("HTTP {text}")));
+    }
+    let keys = [Known::GrpcStatusCode, Known::RpcResponseStatusCode, Known::GrpcStatusCodeOld];
+    let text = trace.first_value(span, &keys)?;
+    match grpc_code(text) {
+        Some(0) => None,
+        Some(code) => {
+            let name = GRPC_CODES.get(usize::from(code)).unwrap_or(&"");
+            Some((text, format!("gRPC {code} {name}").trim_end().to_owned()))
+        }
+        None => Some((text, format!("RPC {text}"))),
+    }
+}
+
+/// What kind of thing answers a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PeerType {
+    /// A service, or nothing more is known.
+    Service,
+    /// A database or cache.
+    Database,
+    /// A message broker.
+    Messaging,
+    /// Something that speaks HTTP.
+    Http,
+}
+
+const DB_KEYS: [Known; 7] = [
+    Known::DbNamespace,
+    Known::DbName,
+    Known::DbInstance,
+    Known::DbSystemName,
+    Known::DbSystem,
+    Known::DbType,
+    Known::DbStatement,
+];
+const MESSAGING_KEYS: [Known; 4] =
+    [Known::MessagingDestinationName, Known::MessagingDestination, Known::MessageBusDestination, Known::MessagingSystem];
+
+/// The other side of a call as its caller names it.
+pub fn peer<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, PeerType)> {
+    let first = |keys: &[Known]| trace.first_value(span, keys);
+    let (database, messaging) = (first(&DB_KEYS), first(&MESSAGING_KEYS));
+    let http = || first(&[Known::HttpRequestMethod, Known::HttpMethod, Known::UrlFull, Known::HttpUrl]);
+    let peer_type = match () {
+        () if database.is_some() => PeerType::Database,
+        () if messaging.is_some() => PeerType::Messaging,
+        () if http().is_some() => PeerType::Http,
+        () => PeerType::Service,
+    };
+    let name = first(&[Known::PeerService, Known::ServicePeerName])
+        .or_else(|| first(&DB_KEYS[..6]))
+        .or(messaging)
+        .or_else(|| first(&[Known::ServerAddress, Known::NetPeerName, Known::PeerHostname]))?;
+    Some((name, peer_type))
+}
+
+/// The broker's side of a message, for a consumer whose producer is not in the trace.
+pub fn broker<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
+    trace.first_value(span, &MESSAGING_KEYS)
+}
+
+/// What a span does, with the values left out: statement, route, method or exception.
+pub fn pattern(trace: &Trace, span: &Span) -> Option<String> {
+    let first = |keys: &[Known]| trace.first_value(span, keys);
+    if let Some(statement) = first(&[Known::DbQueryText, Known::DbStatement, Known::SqlQuery]) {
+        return Some(normalize::sql(statement));
+    }
+    if let Some(summary) = first(&[Known::DbQuerySummary]) {
+        return Some(summary.to_owned());
+    }
+    let method = first(&[Known::HttpRequestMethod, Known::HttpMethod]);
+    let with_method = |path: String| match method {
+        Some(method) => format!("{method} {path}"),
+        None => path,
+    };
+    if let Some(route) = first(&[Known::HttpRoute]) {
+        return Some(with_method(route.to_owned()));
+    }
+    if let Some(method) = first(&[Known::RpcMethod]) {
+        let service = first(&[Known::RpcService]).filter(|_| !method.contains('/'));
+        return Some(service.map_or_else(|| method.to_owned(), |it| format!("{it}/{method}")));
+    }
+    if let Some(url) = first(&[Known::UrlPath, Known::HttpTarget, Known::UrlFull, Known::HttpUrl]) {
+        return Some(with_method(normalize::url_path(url)));
+    }
+    let operation = first(&[Known::DbOperationName, Known::DbOperation]);
+    let collection = first(&[Known::DbCollectionName, Known::DbSqlTable]);
+    if operation.is_some() || collection.is_some() {
+        return Some([operation, collection].into_iter().flatten().collect::<Vec<_>>().join(" "));
+    }
+    if span.error {
+        let failure = failure(trace, span);
+        return failure.error_type.or(failure.message).map(|it| normalize::message(&it));
+    }
+    None
+}
+
+/// Whether a span is one of two that may stand at either end of a message.
+pub fn sends(span: &Span) -> bool {
+    span.kind == Some(Kind::Producer)
+}
+
+/// The value of an attribute as the filter compares it.
+pub(crate) fn has_value(trace: &Trace, attribute: &Attribute, value: Option<&str>) -> bool {
+    value.is_none_or(|it| {
+        let own = trace.text(attribute.value);
+        own == it || (attribute.value_type == ValueType::Bool && own.eq_ignore_ascii_case(it))
+    })
+}

@@ -1,0 +1,418 @@
+//! Sources to traces to a consumer, over threads: one thread cuts the stream, the others parse and analyze.
+//!
+//! Nothing here depends on how many threads there are or which finishes first: counts are sums,
+//! the first error is the first in the order of the bytes, and consumers merge under the passes' laws.
+//!
+//! A trace met twice is one trace. While streaming only its id and a fingerprint are kept; when a
+//! copy turns up that differs, everything is read again with such traces held back until complete.
+
+mod seen;
+mod worker;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+
+use crate::failure::Failure;
+use crate::input::source::Source;
+use crate::input::{Chunk, FORMATS, Format, Judgement, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split};
+use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
+use seen::Seen;
+use worker::Worker;
+
+/// Takes traces, one after the other, each complete and analyzed.
+pub(crate) trait Consumer: Send {
+    /// Takes the next one.
+    fn trace(&mut self, trace: &Trace);
+}
+
+/// What is read, and how.
+pub(crate) struct Reading<'a> {
+    pub(crate) sources: &'a [Source],
+    pub(crate) threads: NonZeroUsize,
+    pub(crate) split: SplitOptions,
+    pub(crate) wanted: Arc<Wanted>,
+    pub(crate) derive: DeriveOptions,
+    /// Told now and then how many bytes have been read.
+    pub(crate) progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) sources: BTreeMap<usize, SourceTally>,
+    pub(crate) n_traces: u64,
+    pub(crate) n_spans: u64,
+    pub(crate) repairs: Repairs,
+    pub(crate) skips: Skips,
+    /// Why there may be more than was read.
+    pub(crate) incomplete: Vec<String>,
+    /// Files in directories that hold no traces.
+    pub(crate) without_traces: Vec<String>,
+    /// Traces that their server had cut short.
+    pub(crate) n_cut_traces: u64,
+    /// Whether it took a second look because copies of a trace differed.
+    pub(crate) read_twice: bool,
+}
+
+/// What was read of one source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SourceTally {
+    pub(crate) format: &'static str,
+    pub(crate) n_bytes: u64,
+    pub(crate) n_traces: u64,
+    pub(crate) n_spans: u64,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Tally {
+    fn merge(&mut self, other: Tally) {
+        for (source, theirs) in other.sources {
+            let mine = self.sources.entry(source).or_default();
+            mine.n_traces += theirs.n_traces;
+            mine.n_spans += theirs.n_spans;
+            mine.warnings.extend(theirs.warnings);
+        }
+        self.n_traces += other.n_traces;
+        self.n_spans += other.n_spans;
+        self.repairs.add(&other.repairs);
+        self.skips.merge(&other.skips);
+        self.incomplete.extend(other.incomplete);
+        self.n_cut_traces += other.n_cut_traces;
+    }
+}
+
+/// How much of a source is looked at to tell its format.
+const HEAD: usize = 64 * 1024;
+
+/// State that threads share.
+pub(super) struct Shared {
+    seen: Mutex<Seen>,
+    fault: Mutex<Option<Fault>>,
+    stopped: AtomicBool,
+}
+
+/// The first thing wrong in the order of the bytes.
+struct Fault {
+    at: (usize, Place),
+    what: String,
+}
+
+impl Shared {
+    fn report(&self, source: usize, place: Place, what: String) {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = (source, place);
+        if fault.as_ref().is_none_or(|it| at < it.at) {
+            *fault = Some(Fault { at, what });
+        }
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads all sources; gives the consumers, whose parts have yet to be joined, and what was counted.
+pub(crate) fn read<C: Consumer>(
+    reading: &Reading<'_>,
+    fresh: &(dyn Fn() -> C + Sync),
+) -> anyhow::Result<(Vec<C>, Tally)> {
+    let mut held = HashSet::new();
+    let mut read_twice = false;
+    loop {
+        let (consumers, mut tally, conflicts) = read_once(reading, fresh, &held)?;
+        if conflicts.is_empty() {
+            tally.read_twice = read_twice;
+            return Ok((consumers, tally));
+        }
+        held.extend(conflicts);
+        read_twice = true;
+    }
+}
+
+type Read1<C> = (Vec<C>, Tally, HashSet<u128>);
+
+fn read_once<C: Consumer>(
+    reading: &Reading<'_>,
+    fresh: &(dyn Fn() -> C + Sync),
+    held: &HashSet<u128>,
+) -> anyhow::Result<Read1<C>> {
+    let shared =
+        Shared { seen: Mutex::new(Seen::holding(held)), fault: Mutex::default(), stopped: AtomicBool::new(false) };
+    let (mut workers, mut tally) = if reading.threads.get() == 1 {
+        let mut worker = Worker::new(reading, &shared, fresh());
+        let tally = read_sources(reading, &shared, &mut |chunk| worker.process(&chunk))?;
+        (vec![worker.finish()], tally)
+    } else {
+        read_threaded(reading, &shared, fresh)?
+    };
+    let seen = shared.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (conflicts, complete) = seen.finish();
+    if conflicts.is_empty()
+        && let Some((consumer, last)) = workers.first_mut()
+    {
+        worker::finish_held(reading, complete, consumer, last);
+    }
+    let mut consumers = Vec::with_capacity(workers.len());
+    for (consumer, part) in workers {
+        consumers.push(consumer);
+        tally.merge(part);
+    }
+    if tally.n_cut_traces > 0 {
+        tally.incomplete.push(format!("{} cut short by their server (more spans than it shows)", traces(tally.n_cut_traces)));
+    }
+    Ok((consumers, tally, conflicts))
+}
+
+fn traces(n: u64) -> String {
+    if n == 1 { "1 trace".to_owned() } else { format!("{n} traces") }
+}
+
+fn read_threaded<C: Consumer>(
+    reading: &Reading<'_>,
+    shared: &Shared,
+    fresh: &(dyn Fn() -> C + Sync),
+) -> anyhow::Result<(Vec<(C, Tally)>, Tally)> {
+    let n_workers = reading.threads.get();
+    // As many chunks may wait as are being worked on: memory stays bounded.
+    let (sender, receiver) = mpsc::sync_channel::<Chunk>(n_workers);
+    let receiver = Mutex::new(receiver);
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..n_workers)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut worker = Worker::new(reading, shared, fresh());
+                    loop {
+                        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                        let Ok(chunk) = next else { break };
+                        worker.process(&chunk);
+                    }
+                    worker.finish()
+                })
+            })
+            .collect();
+        let outcome = read_sources(reading, shared, &mut |chunk| {
+            sender.send(chunk).is_ok() && !shared.stopped.load(Ordering::Relaxed)
+        });
+        drop(sender);
+        let workers = handles.into_iter().map(|it| it.join().expect("a worker does not panic")).collect();
+        // Workers may have met a fault after the last chunk was handed over.
+        let tally = outcome?;
+        fail_on_fault(reading, shared)?;
+        Ok((workers, tally))
+    })
+}
+
+/// Cuts every source into chunks.
+fn read_sources(
+    reading: &Reading<'_>,
+    shared: &Shared,
+    emit: &mut dyn FnMut(Chunk) -> bool,
+) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut n_bytes = 0;
+    for (idx, source) in reading.sources.iter().enumerate() {
+        n_bytes += read_source(reading, shared, idx, source, n_bytes, emit, &mut tally)?;
+    }
+    fail_on_fault(reading, shared)?;
+    if tally.sources.is_empty() {
+        let names: Vec<&str> = tally.without_traces.iter().map(String::as_str).take(5).collect();
+        return Err(Failure::with_hint(
+            format!("failed to find a capture: none of the files holds traces (looked at {})", names.join(", ")),
+            "name a capture directly to see why it is not read",
+        )
+        .into());
+    }
+    Ok(tally)
+}
+
+/// Cuts one source; gives how many bytes it had.
+fn read_source(
+    reading: &Reading<'_>,
+    shared: &Shared,
+    idx: usize,
+    source: &Source,
+    n_before: u64,
+    emit: &mut dyn FnMut(Chunk) -> bool,
+    tally: &mut Tally,
+) -> anyhow::Result<u64> {
+    let mut input = source.open()?;
+    let mut head = Vec::with_capacity(HEAD);
+    input.by_ref().take(HEAD as u64).read_to_end(&mut head).with_context(|| format!("failed to read {}", source.name))?;
+    let format = match detect(&head) {
+        Ok(format) => format,
+        Err(err) if source.is_named => return Err(err.into_error(&source.name)),
+        Err(_) => {
+            tally.without_traces.push(source.name.clone());
+            return Ok(0);
+        }
+    };
+    let n_mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
+    let mut rest = Counted { input: io::Cursor::new(&head[n_mark..]).chain(input), n: n_before, progress: reading.progress };
+    let mut stream = Stream::new(&mut rest);
+    let (frames, outcome) = split(&mut stream, format.frame(), idx, reading.split, emit);
+    match outcome {
+        Ok(()) => {}
+        Err(SplitError::Io(err)) => return Err(err).with_context(|| format!("failed to read {}", source.name)),
+        Err(SplitError::Syntax { place, what }) => shared.report(idx, place, what),
+        Err(SplitError::Stopped) => {}
+    }
+    fail_on_known_fault(reading, shared, idx)?;
+    let judgement = format.judge(&frames);
+    if let Some(words) = judgement.refusal {
+        return Err(refusal(&source.name, &words));
+    }
+    let n_bytes = frames.n_bytes + n_mark as u64;
+    let found = tally.sources.entry(idx).or_default();
+    *found = SourceTally { format: format.name(), n_bytes, ..SourceTally::default() };
+    note(found, source, &judgement, tally_incomplete(&mut tally.incomplete), &frames, &mut tally.skips, idx);
+    Ok(n_bytes)
+}
+
+fn tally_incomplete(list: &mut Vec<String>) -> &mut Vec<String> {
+    list
+}
+
+fn note(
+    found: &mut SourceTally,
+    source: &Source,
+    judgement: &Judgement,
+    incomplete: &mut Vec<String>,
+    frames: &crate::input::Frames,
+    skips: &mut Skips,
+    idx: usize,
+) {
+    found.warnings.extend(judgement.warnings.iter().cloned());
+    incomplete.extend(judgement.incomplete.iter().map(|it| format!("{}: {it}", source.name)));
+    for loss in &frames.losses {
+        skips.add("a broken piece of the file", idx, loss.place);
+        let what = format!(
+            "{}: {} bytes could not be read: {} at line {}, column {}",
+            source.name,
+            loss.n_bytes,
+            loss.why,
+            loss.place.line,
+            loss.place.column()
+        );
+        incomplete.push(what);
+    }
+}
+
+fn refusal(name: &str, words: &str) -> anyhow::Error {
+    Failure::with_hint(
+        format!("failed to read {name}: it holds no traces but a server's error: {words}"),
+        "fetch it again, and look at what the server answers",
+    )
+    .into()
+}
+
+fn fail_on_known_fault(reading: &Reading<'_>, shared: &Shared, upto: usize) -> anyhow::Result<()> {
+    // With threads a chunk before may still be parsed; the fault is looked for again at the end.
+    if reading.threads.get() > 1 && !shared.stopped.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let is_here = shared.fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|it| it.at.0 <= upto);
+    if is_here && reading.threads.get() == 1 { fail_on_fault(reading, shared) } else { Ok(()) }
+}
+
+fn fail_on_fault(reading: &Reading<'_>, shared: &Shared) -> anyhow::Result<()> {
+    let fault = shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(Fault { at: (source, place), what }) = &*fault else { return Ok(()) };
+    let name = &reading.sources[*source].name;
+    let message = format!(
+        "failed to read {name} as jaeger: {what} at byte {} (line {}, column {})",
+        place.offset,
+        place.line,
+        place.column()
+    );
+    let hint = if what == "the text ends inside a value" {
+        "the file looks cut off: export it again, or report the traces before the cut with --lenient"
+    } else {
+        "report the traces that are intact with --lenient"
+    };
+    Err(Failure::with_hint(message, hint).into())
+}
+
+/// Counts bytes for the progress shown.
+struct Counted<'a, R> {
+    input: R,
+    n: u64,
+    progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n_read = self.input.read(buf)?;
+        self.n += n_read as u64;
+        (self.progress)(self.n);
+        Ok(n_read)
+    }
+}
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Why a source has no format.
+struct NotDetected {
+    what: String,
+    hint: String,
+}
+
+impl NotDetected {
+    fn into_error(self, name: &str) -> anyhow::Error {
+        Failure::with_hint(format!("failed to read {name}: {}", self.what), self.hint).into()
+    }
+}
+
+fn not_detected<T>(what: impl Into<String>, hint: impl Into<String>) -> Result<T, NotDetected> {
+    Err(NotDetected { what: what.into(), hint: hint.into() })
+}
+
+/// Tells the format of a source by its first bytes.
+fn detect(head: &[u8]) -> Result<&'static dyn Format, NotDetected> {
+    const EXPORT: &str = "save traces with: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000' > traces.json";
+    let bytes = head.strip_prefix(BOM).unwrap_or(head);
+    let first = bytes.trim_ascii_start();
+    match first {
+        [] => return not_detected("it is empty", EXPORT),
+        [0x1f, 0x8b, ..] => return not_detected("it is compressed with gzip", "pipe it: gunzip -c FILE | analyze-traces -"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            return not_detected("it is compressed with zstd", "pipe it: zstd -dc FILE | analyze-traces -");
+        }
+        [b'<', ..] => {
+            let hint = "an address without the server's base path, or a login, answers with a page: check the URL, then save the JSON";
+            return not_detected("it is a web page (HTML), not JSON", hint);
+        }
+        [b'{' | b'[', ..] => {}
+        _ => {
+            let shown: String = String::from_utf8_lossy(&first[..first.len().min(24)]).escape_debug().collect();
+            let at = head.len() - first.len();
+            return not_detected(format!("expected `{{` or `[` at byte {at} (line 1), found `{shown}`: not JSON"), EXPORT);
+        }
+    }
+    let text = match std::str::from_utf8(first) {
+        Ok(text) => text,
+        Err(err) => std::str::from_utf8(&first[..err.valid_up_to()]).unwrap_or(""),
+    };
+    let mut best: Option<(&'static dyn Format, Sniff)> = None;
+    for format in FORMATS {
+        match format.sniff(text) {
+            Sniff::Yes => return Ok(*format),
+            Sniff::No => {}
+            other => {
+                if best.is_none() {
+                    best = Some((*format, other));
+                }
+            }
+        }
+    }
+    match best {
+        Some((format, Sniff::Maybe)) => Ok(format),
+        Some((_, Sniff::Refused { what, hint })) => not_detected(format!("it is {what}"), hint),
+        _ => {
+            let tried: Vec<&str> = FORMATS.iter().map(|it| it.name()).collect();
+            not_detected(format!("its keys are of no format known here (tried: {})", tried.join(", ")), EXPORT)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One thread's share: parse, assemble, give to the consumer.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::seen::{Admission, Held};
+use super::{Consumer, Reading, Shared, Tally};
+use crate::input::{Chunk, FORMATS, Parser, Sink, fault_in};
+use crate::model::{Assembler, Draft, is_plausible};
+
+pub(super) struct Worker<'a, C> {
+    shared: &'a Shared,
+    parser: Box<dyn Parser>,
+    stage: Stage<C>,
+}
+
+/// What is behind the parser.
+struct Stage<C> {
+    assembler: Assembler,
+    consumer: C,
+    tally: Tally,
+}
+
+impl<'a, C: Consumer> Worker<'a, C> {
+    pub(super) fn new(reading: &Reading<'_>, shared: &'a Shared, consumer: C) -> Worker<'a, C> {
+        let stage = Stage { assembler: Assembler::new(reading.derive), consumer, tally: Tally::default() };
+        Worker { shared, parser: FORMATS[0].parser(&reading.wanted), stage }
+    }
+
+    /// Parses and analyzes a chunk; says whether to go on.
+    pub(super) fn process(&mut self, chunk: &Chunk) -> bool {
+        for element in &chunk.elements {
+            let bytes = &chunk.bytes[element.clone()];
+            let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, chunk, start: element.start };
+            let fault = match std::str::from_utf8(bytes) {
+                Ok(text) => self.parser.element(text, &mut sink).err(),
+                Err(_) => fault_in(bytes),
+            };
+            if let Some(fault) = fault {
+                let place = chunk.place(element.start + fault.at);
+                self.shared.report(chunk.source, place, fault.problem.to_string());
+                return false;
+            }
+        }
+        !self.shared.stopped.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn finish(self) -> (C, Tally) {
+        (self.stage.consumer, self.stage.tally)
+    }
+}
+
+struct ElementSink<'a, C> {
+    shared: &'a Shared,
+    stage: &'a mut Stage<C>,
+    chunk: &'a Chunk,
+    start: usize,
+}
+
+impl<C: Consumer> ElementSink<'_, C> {
+    fn count(&mut self, draft: &Draft) {
+        let source = self.stage.tally.sources.entry(self.chunk.source).or_default();
+        source.n_traces += 1;
+        source.n_spans += draft.spans.len() as u64;
+    }
+}
+
+impl<C: Consumer> Sink for ElementSink<'_, C> {
+    fn trace(&mut self, draft: &mut Draft) {
+        if draft.spans.is_empty() {
+            return;
+        }
+        self.count(draft);
+        let admission = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).admit(draft);
+        match admission {
+            Admission::First => {
+                if !self.stage.take(draft) {
+                    self.skip(IMPLAUSIBLE, 0);
+                }
+            }
+            Admission::Repeat => self.stage.tally.repairs.repeated_traces += 1,
+            Admission::Differs | Admission::Held => {}
+        }
+    }
+
+    fn spans(&mut self, draft: &mut Draft) {
+        let source = self.stage.tally.sources.entry(self.chunk.source).or_default();
+        source.n_spans += draft.spans.len() as u64;
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).hold(draft);
+    }
+
+    fn skip(&mut self, reason: &'static str, at: usize) {
+        self.stage.tally.skips.add(reason, self.chunk.source, self.chunk.place(self.start + at));
+    }
+}
+
+/// Said of traces that count everywhere but where their time matters.
+const IMPLAUSIBLE: &str = "a trace start before 2000 or after 2099 (left out of the timeline and of time ranges)";
+
+impl<C: Consumer> Stage<C> {
+    /// Assembles a draft and gives the trace on; says whether its start is plausible.
+    fn take(&mut self, draft: &mut Draft) -> bool {
+        self.tally.n_cut_traces += u64::from(draft.cut.is_some());
+        let trace = self.assembler.assemble(std::mem::take(draft));
+        self.tally.n_traces += 1;
+        self.tally.n_spans += trace.spans().len() as u64;
+        self.tally.repairs.add(&trace.repairs);
+        self.consumer.trace(&trace);
+        let plausible = is_plausible(trace.start_ns());
+        trace.into_draft(draft);
+        plausible
+    }
+}
+
+/// Gives on the traces that were held back until all their parts had come.
+pub(super) fn finish_held<C: Consumer>(reading: &Reading<'_>, held: Vec<Held>, consumer: &mut C, tally: &mut Tally) {
+    let mut assembler = Assembler::new(reading.derive);
+    for Held { mut draft, n_copies, n_repeats, .. } in held {
+        tally.repairs.repeated_traces += n_repeats;
+        tally.repairs.split_traces += u64::from(n_copies > 1);
+        tally.n_cut_traces += u64::from(draft.cut.is_some());
+        let trace = assembler.assemble(std::mem::take(&mut draft));
+        tally.n_traces += 1;
+        tally.n_spans += trace.spans().len() as u64;
+        tally.repairs.add(&trace.repairs);
+        consumer.trace(&trace);
+    }
+}
