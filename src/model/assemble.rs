@@ -249,9 +249,8 @@ fn emit_span(
     links: &Links,
 ) -> Span {
     let span = &draft.spans[idx];
-    let of_message = parent.is_some_and(|it| {
-        draft.spans[it as usize].kind == Some(Kind::Producer) && span.kind == Some(Kind::Consumer)
-    });
+    let of_message = parent
+        .is_some_and(|it| draft.spans[it as usize].kind == Some(Kind::Producer) && span.kind == Some(Kind::Consumer));
     Span {
         id: span.id.clone(),
         service: draft.service(span),
