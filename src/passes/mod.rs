@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::model::Trace;
 use crate::report::Report;
 
-pub use erased::{AnyPass, Registered};
+pub use erased::{AnyPass, Build, Registered};
 
 /// Every pass, in the order of the report.
 pub const PASSES: &[Registered] = &[
