@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 /// One thread's memory of names, so that the common case takes no lock.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NameCache {
     known: HashSet<&'static str, FixedState>,
 }

@@ -6,7 +6,11 @@
 
 mod bottlenecks;
 mod critical_path;
+mod dependencies;
 mod erased;
+mod errors;
+#[cfg(test)]
+mod laws;
 mod performance;
 mod share;
 mod sorted;
@@ -26,6 +30,8 @@ pub const PASSES: &[Registered] = &[
     Registered::of::<summary::Summary>(),
     Registered::of::<bottlenecks::Bottlenecks>(),
     Registered::of::<critical_path::CriticalPath>(),
+    Registered::of::<errors::Errors>(),
+    Registered::of::<dependencies::Dependencies>(),
     Registered::of::<performance::Performance>(),
 ];
 
