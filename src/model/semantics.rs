@@ -96,7 +96,9 @@ pub fn failure<'a>(trace: &'a Trace, span: &Span) -> Failure<'a> {
     };
     let event = |keys: &[Known]| {
         trace.events(span).iter().find_map(|event| {
-            keys.iter().find_map(|key| trace.find(event.attributes, *key)).filter(|it| !it.is_empty())
+            // A flag is no message.
+            let words = |it: &&str| !it.is_empty() && flag(it).is_none();
+            keys.iter().find_map(|key| trace.find(event.attributes, *key).filter(words))
         })
     };
     let message = event(&[Known::ExceptionMessage])

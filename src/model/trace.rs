@@ -295,7 +295,7 @@ impl Trace {
 
     /// The first of these keys that a span has, in the order of the keys.
     pub fn first_value(&self, span: &Span, keys: &[Known]) -> Option<&str> {
-        keys.iter().find_map(|it| self.value(span, *it)).filter(|it| !it.is_empty())
+        keys.iter().find_map(|it| self.value(span, *it).filter(|it| !it.is_empty()))
     }
 
     pub(crate) fn find(&self, run: Run, key: Known) -> Option<&str> {
