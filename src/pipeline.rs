@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::input::PIECE;
 use crate::input::source::Source;
 use crate::input::{
-    Chunk, Emit, FORMATS, Format, Judgement, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split,
+    Chunk, Emit, FORMATS, Format, Frames, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use seen::Seen;
@@ -217,9 +217,9 @@ fn read_threaded<C: Consumer>(
             .collect();
         let outcome = read_sources(reading, shared, &mut Dispatch { sender, shared });
         let workers = handles.into_iter().map(|it| it.join().expect("a worker does not panic")).collect();
-        // Workers may have met a fault after the last chunk was handed over.
-        let tally = outcome?;
+        // Whatever stopped the reading, chunks handed over before may hold an earlier fault.
         fail_on_fault(reading, shared)?;
+        let tally = outcome?;
         Ok((workers, tally))
     })
 }
@@ -246,6 +246,9 @@ fn read_sources(reading: &Reading<'_>, shared: &Shared, emit: &mut dyn Emit) -> 
     let mut n_bytes = 0;
     for (idx, source) in reading.sources.iter().enumerate() {
         n_bytes += read_source(reading, shared, idx, source, n_bytes, emit, &mut tally)?;
+        if shared.stopped.load(Ordering::Relaxed) {
+            break;
+        }
     }
     fail_on_fault(reading, shared)?;
     if tally.sources.is_empty() {
@@ -295,44 +298,33 @@ fn read_source(
         Err(SplitError::Syntax { place, what }) => shared.report(idx, place, what),
         Err(SplitError::Stopped) => {}
     }
-    fail_on_known_fault(reading, shared, idx)?;
+    if shared.stopped.load(Ordering::Relaxed) {
+        return Ok(0);
+    }
     let judgement = format.judge(&frames);
     if let Some(words) = judgement.refusal {
         return Err(refusal(&source.name, &words));
     }
     let n_bytes = frames.n_bytes + n_mark as u64;
-    let found = tally.sources.entry(idx).or_default();
-    *found = SourceTally { format: format.name(), n_bytes, ..SourceTally::default() };
-    note(found, source, &judgement, tally_incomplete(&mut tally.incomplete), &frames, &mut tally.skips, idx);
+    let found = SourceTally { format: format.name(), n_bytes, warnings: judgement.warnings, ..SourceTally::default() };
+    tally.sources.insert(idx, found);
+    tally.incomplete.extend(judgement.incomplete.iter().map(|it| format!("{}: {it}", source.name)));
+    note_losses(&frames, idx, source, tally);
     Ok(n_bytes)
 }
 
-fn tally_incomplete(list: &mut Vec<String>) -> &mut Vec<String> {
-    list
-}
-
-fn note(
-    found: &mut SourceTally,
-    source: &Source,
-    judgement: &Judgement,
-    incomplete: &mut Vec<String>,
-    frames: &crate::input::Frames,
-    skips: &mut Skips,
-    idx: usize,
-) {
-    found.warnings.extend(judgement.warnings.iter().cloned());
-    incomplete.extend(judgement.incomplete.iter().map(|it| format!("{}: {it}", source.name)));
+/// Counts the pieces that `--lenient` passed over.
+fn note_losses(frames: &Frames, idx: usize, source: &Source, tally: &mut Tally) {
     for loss in &frames.losses {
-        skips.add("a broken piece of the file", idx, loss.place);
-        let what = format!(
+        tally.skips.add("a broken piece of the file", idx, loss.place);
+        tally.incomplete.push(format!(
             "{}: {} bytes could not be read: {} at line {}, column {}",
             source.name,
             loss.n_bytes,
             loss.why,
             loss.place.line,
             loss.place.column()
-        );
-        incomplete.push(what);
+        ));
     }
 }
 
@@ -342,16 +334,6 @@ fn refusal(name: &str, words: &str) -> anyhow::Error {
         "fetch it again, and look at what the server answers",
     )
     .into()
-}
-
-fn fail_on_known_fault(reading: &Reading<'_>, shared: &Shared, upto: usize) -> anyhow::Result<()> {
-    // With threads a chunk before may still be parsed; the fault is looked for again at the end.
-    if reading.threads.get() > 1 && !shared.stopped.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    let is_here =
-        shared.fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|it| it.at.0 <= upto);
-    if is_here && reading.threads.get() == 1 { fail_on_fault(reading, shared) } else { Ok(()) }
 }
 
 fn fail_on_fault(reading: &Reading<'_>, shared: &Shared) -> anyhow::Result<()> {
