@@ -12,6 +12,9 @@ pub mod semantics;
 pub mod sketch;
 mod trace;
 
+#[cfg(test)]
+mod reference;
+
 pub use assemble::Assembler;
 pub use attributes::{Attribute, Key, Known, Run, Text, ValueType, Wanted};
 pub use derive::{AsyncChildren, DeriveOptions};

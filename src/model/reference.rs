@@ -1,0 +1,1066 @@
+//! The specification of trees and critical paths, written down a second time: slowly, recursively,
+//! from the text alone, and compared with the assembler on random traces.
+//!
+//! Numbers such as 1.4 are sections of `reference/critical-path.md`. Nothing here is shared with the
+//! code under test but ids' texts and the input's types.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::attributes::{Run, ValueType};
+use super::draft::{NoDuration, Process, Reference};
+use super::{
+    Assembler, AsyncChildren, DeriveOptions, Draft, DraftSpan, Event, Id, Key, Kind, Known, Name,
+    Repairs, Trace,
+};
+
+const US: i64 = 1_000;
+const MS: i64 = 1_000_000;
+
+// ---------------------------------------------------------------------------------- the input
+
+/// A span as a file has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Raw {
+    id: u32,
+    /// Index into [`PROCESSES`].
+    process: usize,
+    operation: u8,
+    kind: Option<Kind>,
+    start: Option<i64>,
+    /// `Err(true)` was negative, `Err(false)` was not there.
+    duration: Result<i64, bool>,
+    tags: Vec<(u8, u8)>,
+    event: Option<i64>,
+    references: Vec<Ref>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ref {
+    span: u32,
+    foreign: bool,
+    follows_from: bool,
+}
+
+/// Service and host; a service of nobody is of a process that is not listed.
+const PROCESSES: [(&str, Option<&str>); 6] = [
+    ("a", None),
+    ("a", Some("h1")),
+    ("b", None),
+    ("b", Some("h1")),
+    ("b", Some("h2")),
+    ("", None),
+];
+
+const TAGS: [Known; 2] = [Known::DbSystem, Known::HttpRoute];
+
+fn id_text(id: u32) -> String {
+    format!("{id:04x}")
+}
+
+/// The draft that a reader would make of it.
+fn draft_of(spans: &[Raw]) -> Draft {
+    let mut draft = Draft {
+        id: Id::parse("7ace"),
+        ..Draft::default()
+    };
+    for (service, host) in PROCESSES {
+        let start = draft.attribute_mark();
+        if let Some(host) = host {
+            draft.push_attribute(Key::Known(Known::HostName), host, ValueType::Text);
+        }
+        let attributes = Run {
+            start,
+            end: draft.attribute_mark(),
+        };
+        let is_known = !service.is_empty();
+        let service = Name::new(if is_known {
+            service
+        } else {
+            super::UNKNOWN_SERVICE
+        });
+        draft.processes.push(Process {
+            service,
+            is_known,
+            attributes,
+        });
+    }
+    for span in spans {
+        let start = draft.attribute_mark();
+        for (key, value) in &span.tags {
+            draft.push_attribute(
+                Key::Known(TAGS[usize::from(*key)]),
+                &value.to_string(),
+                ValueType::Number,
+            );
+        }
+        let attributes = Run {
+            start,
+            end: draft.attribute_mark(),
+        };
+        let first_event = draft.events.len() as u32;
+        if let Some(at) = span.event {
+            let start = draft.attribute_mark();
+            draft.push_attribute(Key::Known(Known::Message), "m", ValueType::Text);
+            let end = draft.attribute_mark();
+            draft.events.push(Event {
+                at_ns: Some(at),
+                attributes: Run { start, end },
+            });
+        }
+        let events = Run {
+            start: first_event,
+            end: draft.events.len() as u32,
+        };
+        let first_reference = draft.references.len() as u32;
+        for reference in &span.references {
+            draft.references.push(Reference {
+                span: Id::parse(&id_text(reference.span)).unwrap(),
+                trace: reference
+                    .foreign
+                    .then(|| Box::new(Id::parse("bad").unwrap())),
+                follows_from: reference.follows_from,
+            });
+        }
+        let references = Run {
+            start: first_reference,
+            end: draft.references.len() as u32,
+        };
+        draft.spans.push(DraftSpan {
+            id: Id::parse(&id_text(span.id)).unwrap(),
+            operation: Name::new(&format!("op{}", span.operation)),
+            process: span.process as u32,
+            start_ns: span.start,
+            duration_ns: span.duration.map_err(|negative| {
+                if negative {
+                    NoDuration::Negative
+                } else {
+                    NoDuration::Missing
+                }
+            }),
+            kind: span.kind,
+            shared: false,
+            attributes,
+            events,
+            references,
+        });
+    }
+    draft
+}
+
+// ------------------------------------------------------------------------------ the reference
+
+/// A span at its place.
+#[derive(Clone, Debug)]
+struct Node {
+    /// As it is printed: renamed ones end in `_1`.
+    id: String,
+    raw: Raw,
+    start: i64,
+    parent: Option<usize>,
+    followed: bool,
+    named_parent: bool,
+    shared: bool,
+}
+
+impl Node {
+    fn duration(&self) -> Option<i64> {
+        self.raw.duration.ok()
+    }
+
+    /// Id and kind: no two spans of a trace have the same once duplicates are settled.
+    fn key(&self) -> String {
+        key(&self.id, self.raw.kind)
+    }
+}
+
+fn key(id: &str, kind: Option<Kind>) -> String {
+    format!("{id} {}", kind.map_or("-", Kind::as_str))
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    tolerance_ppm: i128,
+    ignore_outliving: bool,
+    correct_skew: bool,
+}
+
+struct Specified {
+    nodes: Vec<Node>,
+    repairs: Repairs,
+    rules: Rules,
+}
+
+/// A start as far as it was said. Beside real times a 0 is a field that nobody filled.
+fn said_start(raw: &Raw, has_real: bool) -> Option<i64> {
+    raw.start.filter(|it| *it != 0 || !has_real)
+}
+
+fn has_real(spans: &[Raw]) -> bool {
+    spans
+        .iter()
+        .any(|it| it.start.is_some_and(|it| it >= super::PLAUSIBLE_FROM_NS))
+}
+
+/// 1.0, on starts as they are known at the time; unknown is later and shorter than anything known.
+fn canonical(a: (&Node, Option<i64>), b: (&Node, Option<i64>)) -> Ordering {
+    let order = |(node, start): (&Node, Option<i64>)| {
+        let is_renamed = node.id.contains('_');
+        let raw = &node.raw;
+        let service = PROCESSES[raw.process].0;
+        (
+            (start.is_none(), start),
+            Reverse(raw.duration.unwrap_or(-1)),
+            (is_renamed, node.id.clone()),
+            if service.is_empty() {
+                super::UNKNOWN_SERVICE
+            } else {
+                service
+            },
+            raw.operation,
+            raw.kind,
+            content(raw),
+        )
+    };
+    order(a).cmp(&order(b))
+}
+
+type Content = (
+    Vec<(String, u8)>,
+    Option<&'static str>,
+    Option<i64>,
+    Vec<Ref>,
+    bool,
+);
+
+/// All that a span says besides what has been compared before.
+fn content(raw: &Raw) -> Content {
+    let mut tags: Vec<_> = raw
+        .tags
+        .iter()
+        .map(|(key, value)| (TAGS[usize::from(*key)].as_str().to_owned(), *value))
+        .collect();
+    tags.sort();
+    (
+        tags,
+        PROCESSES[raw.process].1,
+        raw.event,
+        raw.references.clone(),
+        raw.duration == Err(false),
+    )
+}
+
+impl Specified {
+    fn of(spans: &[Raw], rules: Rules) -> Specified {
+        let mut this = Specified {
+            nodes: Vec::new(),
+            repairs: Repairs::default(),
+            rules,
+        };
+        let real = has_real(spans);
+        this.settle_duplicates(spans, real);
+        for node in &this.nodes {
+            match node.raw.duration {
+                Ok(_) => {}
+                Err(true) => this.repairs.negative_durations += 1,
+                Err(false) => this.repairs.missing_durations += 1,
+            }
+            this.repairs.missing_processes += u64::from(PROCESSES[node.raw.process].0.is_empty());
+        }
+        this.choose_parents();
+        this.cut_cycles(real);
+        this.fill_starts(real);
+        if rules.correct_skew {
+            this.correct_skew();
+        }
+        let roots = this.roots();
+        let orphans = roots
+            .iter()
+            .filter(|it| this.nodes[**it].named_parent)
+            .count();
+        this.repairs.orphans = orphans as u64;
+        this.repairs.extra_roots = (roots.len() - orphans).saturating_sub(1) as u64;
+        this
+    }
+
+    /// 1.1 (i) to (iii).
+    fn settle_duplicates(&mut self, spans: &[Raw], real: bool) {
+        let node = |raw: &Raw| Node {
+            id: id_text(raw.id),
+            raw: raw.clone(),
+            start: 0,
+            parent: None,
+            followed: false,
+            named_parent: false,
+            shared: false,
+        };
+        let mut groups: BTreeMap<u32, Vec<Node>> = BTreeMap::new();
+        for raw in spans {
+            groups.entry(raw.id).or_default().push(node(raw));
+        }
+        for mut group in groups.into_values() {
+            group.sort_by(|a, b| {
+                canonical((a, said_start(&a.raw, real)), (b, said_start(&b.raw, real)))
+            });
+            // (i) One span reported several times.
+            let mut classes: Vec<Vec<Node>> = Vec::new();
+            for node in group {
+                let alike = |class: &&mut Vec<Node>| {
+                    let (a, b) = (&class[0].raw, &node.raw);
+                    let cut = |ns: i64| ns.div_euclid(US);
+                    PROCESSES[a.process].0 == PROCESSES[b.process].0
+                        && a.operation == b.operation
+                        && a.kind == b.kind
+                        && a.start.map(cut) == b.start.map(cut)
+                        && a.duration.ok().map(cut) == b.duration.ok().map(cut)
+                };
+                match classes.iter_mut().find(alike) {
+                    Some(class) => class.push(node),
+                    None => classes.push(vec![node]),
+                }
+            }
+            let mut kept: Vec<Node> = classes.into_iter().map(|it| self.join(it)).collect();
+            // (ii) Both sides of a call under one id.
+            let first = |kind| kept.iter().position(|it| it.raw.kind == Some(kind));
+            let pair = first(Kind::Client).zip(first(Kind::Server));
+            let mut keep_name = vec![0];
+            if let Some((client, server)) = pair {
+                kept[server].shared = true;
+                self.repairs.shared_spans += 1;
+                keep_name = vec![client, server];
+            }
+            // (iii) Anything else.
+            let mut n = 0;
+            for (idx, node) in kept.iter_mut().enumerate() {
+                if !keep_name.contains(&idx) {
+                    n += 1;
+                    node.id = format!("{}_{n}", node.id);
+                    self.repairs.renamed_spans += 1;
+                }
+            }
+            let base = self.nodes.len();
+            self.nodes.extend(kept);
+            if let Some((client, server)) = pair {
+                self.nodes[base + server].parent = Some(base + client);
+            }
+        }
+    }
+
+    /// One span out of its reports: the finer time, and all that any of them says.
+    fn join(&mut self, class: Vec<Node>) -> Node {
+        let mut contents: Vec<_> = class
+            .iter()
+            .map(|it| (it.raw.start, it.raw.duration, content(&it.raw)))
+            .collect();
+        contents.sort();
+        contents.dedup();
+        self.repairs.merged_spans += contents.len() as u64 - 1;
+        self.repairs.duplicate_spans += (class.len() - contents.len()) as u64;
+        let finer = |times: Vec<Option<i64>>| {
+            let fine = times.iter().flatten().find(|it| **it % US != 0);
+            fine.copied().or(times[0])
+        };
+        let mut one = class[0].clone();
+        one.raw.start = finer(class.iter().map(|it| it.raw.start).collect());
+        let duration = finer(class.iter().map(|it| it.raw.duration.ok()).collect());
+        one.raw.duration = duration.ok_or(one.raw.duration == Err(true));
+        for other in &class[1..] {
+            for reference in &other.raw.references {
+                if !one.raw.references.contains(reference) {
+                    one.raw.references.push(reference.clone());
+                }
+            }
+        }
+        one
+    }
+
+    /// Whom a reference means: the server, where two sides share an id.
+    fn find(&self, id: u32) -> Option<usize> {
+        let named: Vec<usize> = (0..self.nodes.len())
+            .filter(|it| self.nodes[*it].id == id_text(id))
+            .collect();
+        let server = named.iter().find(|it| self.nodes[**it].shared);
+        server.or(named.first()).copied()
+    }
+
+    /// 1.1 (a) and (b).
+    fn choose_parents(&mut self) {
+        for idx in 0..self.nodes.len() {
+            let node = &self.nodes[idx];
+            let here: Vec<Ref> = node
+                .raw
+                .references
+                .iter()
+                .filter(|it| !it.foreign)
+                .cloned()
+                .collect();
+            self.repairs.foreign_references += (node.raw.references.len() - here.len()) as u64;
+            if node.shared {
+                // Its client was made its parent.
+                self.nodes[idx].named_parent = true;
+                continue;
+            }
+            let is_itself = |it: &&Ref| id_text(it.span) == node.id;
+            let of_itself = here.iter().any(|it| is_itself(&it));
+            let others: Vec<&Ref> = here.iter().filter(|it| !is_itself(it)).collect();
+            let existing = |follows_from: bool| {
+                others
+                    .iter()
+                    .filter(|it| it.follows_from == follows_from)
+                    .find_map(|it| self.find(it.span))
+            };
+            let child_of = existing(false);
+            let follows = existing(true);
+            // Id 0 is how some say that there is no parent.
+            let named = of_itself
+                || others
+                    .iter()
+                    .any(|it| it.span != 0 || self.find(it.span).is_some());
+            self.repairs.cycles += u64::from(of_itself);
+            let node = &mut self.nodes[idx];
+            node.parent = child_of.or(follows);
+            node.followed = child_of.is_none() && follows.is_some();
+            node.named_parent = named;
+        }
+    }
+
+    fn cut_cycles(&mut self, real: bool) {
+        for from in 0..self.nodes.len() {
+            let mut members = vec![from];
+            let mut at = self.nodes[from].parent;
+            while let Some(up) = at.filter(|it| !members.contains(it)) {
+                members.push(up);
+                at = self.nodes[up].parent;
+            }
+            if at != Some(from) {
+                continue;
+            }
+            let nodes = &self.nodes;
+            let first = *members
+                .iter()
+                .min_by(|a, b| {
+                    let with = |it: usize| (&nodes[it], said_start(&nodes[it].raw, real));
+                    canonical(with(**a), with(**b))
+                })
+                .unwrap();
+            self.nodes[first].parent = None;
+            self.repairs.cycles += 1;
+        }
+    }
+
+    /// DESIGN section 6, "missing start": its parent's; for a root, its earliest child's.
+    fn fill_starts(&mut self, real: bool) {
+        for root in self.roots() {
+            self.fill_start(root, None, real);
+        }
+    }
+
+    fn fill_start(&mut self, at: usize, of_parent: Option<i64>, real: bool) {
+        let said = said_start(&self.nodes[at].raw, real);
+        self.repairs.missing_starts += u64::from(said.is_none());
+        let start = said
+            .or(of_parent)
+            .or_else(|| self.earliest_child(at, real))
+            .unwrap_or(0);
+        self.nodes[at].start = start;
+        for child in self.children_in_any_order(at) {
+            self.fill_start(child, Some(start), real);
+        }
+    }
+
+    /// The earliest start of the children, or of theirs where a child has none.
+    fn earliest_child(&self, at: usize, real: bool) -> Option<i64> {
+        self.children_in_any_order(at)
+            .into_iter()
+            .filter_map(|it| {
+                said_start(&self.nodes[it].raw, real).or_else(|| self.earliest_child(it, real))
+            })
+            .min()
+    }
+
+    fn children_in_any_order(&self, at: usize) -> Vec<usize> {
+        (0..self.nodes.len())
+            .filter(|it| self.nodes[*it].parent == Some(at))
+            .collect()
+    }
+
+    fn sorted(&self, mut list: Vec<usize>) -> Vec<usize> {
+        list.sort_by(|a, b| {
+            let with = |it: usize| (&self.nodes[it], Some(self.nodes[it].start));
+            canonical(with(*a), with(*b))
+        });
+        list
+    }
+
+    fn children(&self, at: usize) -> Vec<usize> {
+        self.sorted(self.children_in_any_order(at))
+    }
+
+    fn roots(&self) -> Vec<usize> {
+        let roots = (0..self.nodes.len()).filter(|it| self.nodes[*it].parent.is_none());
+        self.sorted(roots.collect())
+    }
+
+    /// 1.3.
+    fn correct_skew(&mut self) {
+        let before: Vec<i64> = self.nodes.iter().map(|it| it.start).collect();
+        for root in self.roots() {
+            self.correct_skew_below(root);
+        }
+        for (node, before) in self.nodes.iter().zip(before) {
+            self.repairs.clock_skew += u64::from(node.start != before);
+        }
+    }
+
+    fn correct_skew_below(&mut self, at: usize) {
+        let children = self.children(at);
+        if let [server] = children[..] {
+            let delta = self.skew(at, server);
+            self.repairs.clock_skew_max_us = self
+                .repairs
+                .clock_skew_max_us
+                .max(delta.unsigned_abs() / US.unsigned_abs());
+            self.shift(server, delta);
+        }
+        for child in children {
+            self.correct_skew_below(child);
+        }
+    }
+
+    fn skew(&self, client: usize, server: usize) -> i64 {
+        let (one, two) = (&self.nodes[client], &self.nodes[server]);
+        let (Some(client_dur), Some(server_dur)) = (one.duration(), two.duration()) else {
+            return 0;
+        };
+        let other_host = match (PROCESSES[one.raw.process].1, PROCESSES[two.raw.process].1) {
+            (Some(a), Some(b)) => a != b,
+            _ => one.raw.process != two.raw.process,
+        };
+        let sticks_out = two.start < one.start || two.start + server_dur > one.start + client_dur;
+        let fits = server_dur * 100 <= client_dur * 101;
+        let kinds = (one.raw.kind, two.raw.kind) == (Some(Kind::Client), Some(Kind::Server));
+        if !(kinds && other_host && sticks_out && fits) {
+            return 0;
+        }
+        let dur = server_dur.min(client_dur);
+        one.start + (client_dur - dur) / 2 - two.start
+    }
+
+    fn shift(&mut self, at: usize, by: i64) {
+        self.nodes[at].start += by;
+        for child in self.children(at) {
+            self.shift(child, by);
+        }
+    }
+
+    /// 1.2.
+    fn is_blocking(&self, at: usize) -> bool {
+        let node = &self.nodes[at];
+        let of_message = node.parent.is_some_and(|it| {
+            self.nodes[it].raw.kind == Some(Kind::Producer) && node.raw.kind == Some(Kind::Consumer)
+        });
+        !node.followed && !of_message
+    }
+
+    /// Where a span ends for a path: its end, or the latest end below it, or its own start.
+    fn end(&self, at: usize) -> i64 {
+        let node = &self.nodes[at];
+        match node.duration() {
+            Some(duration) => node.start + duration,
+            None => self
+                .latest_below(at)
+                .map_or(node.start, |it| it.max(node.start)),
+        }
+    }
+
+    fn latest_below(&self, at: usize) -> Option<i64> {
+        self.children(at)
+            .into_iter()
+            .map(|it| self.end(it).max(self.latest_below(it).unwrap_or(i64::MIN)))
+            .max()
+    }
+
+    /// DESIGN section 6, "self time".
+    fn self_time(&self, at: usize) -> Option<i64> {
+        let node = &self.nodes[at];
+        let duration = node.duration()?;
+        let end = node.start + duration;
+        let counted: Vec<(i64, i64)> = self
+            .children(at)
+            .into_iter()
+            .filter(|it| self.is_blocking(*it))
+            .filter_map(|it| {
+                let child = &self.nodes[it];
+                Some((child.start, child.start + child.duration()?))
+            })
+            .filter(|it| !(self.rules.ignore_outliving && it.1 > end))
+            .collect();
+        let mut bounds: Vec<i64> = counted.iter().flat_map(|it| [it.0, it.1]).collect();
+        bounds.extend([node.start, end]);
+        bounds.sort_unstable();
+        let own = bounds.windows(2).filter(|it| {
+            let inside = it[0] >= node.start && it[1] <= end;
+            inside
+                && !counted
+                    .iter()
+                    .any(|child| child.0 <= it[0] && it[1] <= child.1)
+        });
+        Some(own.map(|it| it[1] - it[0]).sum())
+    }
+
+    /// 1.4: the windows of all spans at and below `at`, given its own.
+    fn clamp(&self, at: usize, window: (i64, i64), windows: &mut BTreeMap<usize, (i64, i64)>) {
+        windows.insert(at, window);
+        for child in self.children(at) {
+            self.forget(child, windows);
+            let outlives = self.rules.ignore_outliving && self.end(child) > self.end(at);
+            if !self.is_blocking(child) || outlives {
+                continue;
+            }
+            let start = self.nodes[child].start.max(window.0);
+            let end = self.end(child).min(window.1);
+            if start < end {
+                self.clamp(child, (start, end), windows);
+            }
+        }
+    }
+
+    fn forget(&self, at: usize, windows: &mut BTreeMap<usize, (i64, i64)>) {
+        windows.remove(&at);
+        for child in self.children(at) {
+            self.forget(child, windows);
+        }
+    }
+
+    /// The sections of a root, earliest first.
+    fn path(&self, root: usize) -> Vec<(usize, i64, i64)> {
+        let mut windows = BTreeMap::new();
+        let window = (self.nodes[root].start, self.end(root));
+        self.clamp(root, window, &mut windows);
+        let mut sections = Vec::new();
+        self.walk(root, window.1, &mut windows, &mut sections);
+        sections.reverse();
+        let mut joined: Vec<(usize, i64, i64)> = Vec::new();
+        for section in sections {
+            match joined.last_mut() {
+                Some(last) if last.0 == section.0 && last.2 == section.1 => last.2 = section.2,
+                _ => joined.push(section),
+            }
+        }
+        joined
+    }
+
+    /// 1.5 and 1.6; sections come latest first.
+    fn walk(
+        &self,
+        at: usize,
+        upper: i64,
+        windows: &mut BTreeMap<usize, (i64, i64)>,
+        sections: &mut Vec<(usize, i64, i64)>,
+    ) {
+        let emit = |sections: &mut Vec<_>, start: i64, end: i64| {
+            if start < end {
+                sections.push((at, start, end));
+            }
+        };
+        let window = windows[&at];
+        let mut kept: Vec<(usize, i64, i64)> = self
+            .children(at)
+            .into_iter()
+            .filter_map(|it| windows.get(&it).map(|window| (it, window.0, window.1)))
+            .collect();
+        // Stable: ties stay in canonical order.
+        kept.sort_by_key(|it| Reverse(it.2));
+        let mut t = upper;
+        let mut last: Option<(i64, i64)> = None;
+        for (idx, &(child, start, end)) in kept.iter().enumerate() {
+            if end <= t {
+                emit(sections, end, t);
+                self.walk(child, end, windows, sections);
+                t = start;
+                last = Some((start, end));
+            } else if let Some((s, e)) = last {
+                let small = i128::from(end - s) * 1_000_000
+                    < self.rules.tolerance_ppm * i128::from(window.1 - window.0);
+                let boundaries = kept
+                    .iter()
+                    .flat_map(|it| [it.1, it.2])
+                    .filter(|it| (s..=end).contains(it))
+                    .count();
+                if start < s && end < e && small && boundaries == 2 {
+                    assert!(
+                        kept[..idx].iter().any(|it| it.1 == s),
+                        "the accepted one starts there"
+                    );
+                    self.clamp(child, (start, s), windows);
+                    self.walk(child, s, windows, sections);
+                    t = start;
+                    last = Some((start, s));
+                }
+            }
+        }
+        emit(sections, window.0, t);
+    }
+
+    /// 1.7: the main root, and whether it is partial.
+    fn main_root(&self) -> (usize, bool) {
+        let roots = self.roots();
+        let longest = |orphan: bool| {
+            let candidates = roots
+                .iter()
+                .copied()
+                .filter(|it| self.nodes[*it].named_parent == orphan);
+            // The first of the longest: roots are in canonical order.
+            candidates
+                .rev()
+                .max_by_key(|it| self.end(*it) - self.nodes[*it].start)
+        };
+        match longest(false) {
+            Some(root) => (root, false),
+            None => (longest(true).expect("there is a root"), true),
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------ the comparison
+
+/// All that is to be equal, as text that shows what differs.
+fn said_by_reference(spans: &[Raw], rules: Rules) -> Vec<String> {
+    let reference = Specified::of(spans, rules);
+    let mut lines = vec![format!("{:?}", reference.repairs)];
+    let mut of_spans: Vec<String> = (0..reference.nodes.len())
+        .map(|idx| {
+            let node = &reference.nodes[idx];
+            let keys = |list: Vec<usize>| -> Vec<String> {
+                list.into_iter().map(|it| reference.nodes[it].key()).collect()
+            };
+            format!(
+                "{} op{} {}+{:?} under {:?} blocking {} orphan {} shared {} self {:?} children {:?}",
+                node.key(),
+                node.raw.operation,
+                node.start,
+                node.duration(),
+                node.parent.map(|it| reference.nodes[it].key()),
+                reference.is_blocking(idx),
+                node.parent.is_none() && node.named_parent,
+                node.shared,
+                reference.self_time(idx),
+                keys(reference.children(idx)),
+            )
+        })
+        .collect();
+    of_spans.sort();
+    lines.extend(of_spans);
+    let (main, partial) = reference.main_root();
+    for root in reference.roots() {
+        let sections: Vec<_> = reference
+            .path(root)
+            .into_iter()
+            .map(|it| (reference.nodes[it.0].key(), it.1, it.2))
+            .collect();
+        lines.push(format!(
+            "root {} main {} partial {} {sections:?}",
+            reference.nodes[root].key(),
+            root == main,
+            root == main && partial,
+        ));
+    }
+    lines
+}
+
+fn said_by_code(trace: &Trace) -> Vec<String> {
+    let key_of = |idx: u32| key(&trace.span(idx).id.to_string(), trace.span(idx).kind);
+    let mut lines = vec![format!("{:?}", trace.repairs)];
+    let mut of_spans: Vec<String> = (0..trace.spans().len() as u32)
+        .map(|idx| {
+            let span = trace.span(idx);
+            format!(
+                "{} {} {}+{:?} under {:?} blocking {} orphan {} shared {} self {:?} children {:?}",
+                key_of(idx),
+                span.operation,
+                span.start_ns,
+                span.duration_ns,
+                span.parent.map(key_of),
+                span.blocking,
+                span.orphan,
+                span.shared,
+                span.self_ns,
+                trace.children(idx).map(key_of).collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    of_spans.sort();
+    lines.extend(of_spans);
+    for root in trace.roots() {
+        let sections: Vec<_> = trace
+            .critical_path(root)
+            .iter()
+            .map(|it| (key_of(it.span), it.start_ns, it.end_ns))
+            .collect();
+        lines.push(format!(
+            "root {} main {} partial {} {sections:?}",
+            key_of(root.span),
+            root.main,
+            root.partial
+        ));
+    }
+    lines
+}
+
+fn options_of(rules: Rules) -> DeriveOptions {
+    DeriveOptions {
+        overlap_tolerance_ppm: rules.tolerance_ppm as u64,
+        async_children: if rules.ignore_outliving {
+            AsyncChildren::Ignore
+        } else {
+            AsyncChildren::Clip
+        },
+        skew_correction: rules.correct_skew,
+    }
+}
+
+/// The laws that need no reference.
+fn check_laws(trace: &Trace) -> Result<(), TestCaseError> {
+    for (idx, span) in trace.spans().iter().enumerate() {
+        prop_assert!(span.parent.is_none_or(|it| (it as usize) < idx));
+    }
+    prop_assert_eq!(trace.roots().iter().filter(|it| it.main).count(), 1);
+    for root in trace.roots() {
+        let path = trace.critical_path(root);
+        let span = trace.span(root.span);
+        prop_assert!(
+            path.len() < 2 * trace.spans().len(),
+            "at most 2n - 1 sections"
+        );
+        let mut at = span.start_ns;
+        for section in path {
+            prop_assert_eq!(section.start_ns, at, "sections tile the root");
+            prop_assert!(section.end_ns > at);
+            at = section.end_ns;
+            let own = trace.span(section.span);
+            prop_assert!(own.start_ns <= section.start_ns);
+            prop_assert!(own.duration_ns.is_none() || section.end_ns <= own.end_ns());
+        }
+        if span.duration_ns.is_some() {
+            prop_assert_eq!(at, span.end_ns());
+        }
+    }
+    Ok(())
+}
+
+fn check_random(spans: &[Raw], order: &[usize], rules: Rules) -> Result<(), TestCaseError> {
+    let mut assembler = Assembler::new(options_of(rules));
+    let trace = assembler.assemble(draft_of(spans));
+    check_laws(&trace)?;
+    let said = said_by_code(&trace);
+    let expected = said_by_reference(spans, rules);
+    prop_assert_eq!(&said, &expected, "code (left), reference (right)");
+    let shuffled: Vec<Raw> = order.iter().map(|it| spans[*it].clone()).collect();
+    // The same assembler: nothing of the last trace may be left in it.
+    let again = said_by_code(&assembler.assemble(draft_of(&shuffled)));
+    prop_assert_eq!(&said, &again, "file order (left), another order (right)");
+    Ok(())
+}
+
+// ------------------------------------------------------------------------------- random traces
+
+fn any_rules() -> impl Strategy<Value = Rules> {
+    let tolerance = prop_oneof![Just(0), Just(10_000), Just(200_000)];
+    (tolerance, any::<bool>(), any::<bool>()).prop_map(
+        |(tolerance_ppm, ignore_outliving, correct_skew)| Rules {
+            tolerance_ppm,
+            ignore_outliving,
+            correct_skew,
+        },
+    )
+}
+
+fn any_kind() -> impl Strategy<Value = Option<Kind>> {
+    prop_oneof![
+        4 => Just(None),
+        3 => Just(Some(Kind::Client)),
+        3 => Just(Some(Kind::Server)),
+        2 => Just(Some(Kind::Producer)),
+        2 => Just(Some(Kind::Consumer)),
+        1 => Just(Some(Kind::Internal)),
+    ]
+}
+
+/// Mostly whole microseconds, so that all can happen on one of a few.
+fn any_time(span_us: i64) -> impl Strategy<Value = i64> {
+    (
+        0..=span_us,
+        prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(300)],
+    )
+        .prop_map(|(us, ns)| us * US + ns)
+}
+
+fn any_reference(ids: u32) -> impl Strategy<Value = Ref> {
+    let span = prop_oneof![20 => 1..=ids, 2 => Just(0x99), 1 => Just(0)];
+    (span, prop::bool::weighted(0.1), prop::bool::weighted(0.25)).prop_map(
+        |(span, foreign, follows_from)| Ref {
+            span,
+            foreign,
+            follows_from,
+        },
+    )
+}
+
+/// A span whose id, times and references collide with those of others.
+fn any_span(ids: u32) -> impl Strategy<Value = Raw> {
+    let start = prop_oneof![12 => any_time(8).prop_map(Some), 1 => Just(None)];
+    let duration = prop_oneof![
+        12 => any_time(8).prop_map(Ok),
+        1 => Just(Err(false)),
+        1 => Just(Err(true)),
+    ];
+    let references = prop_oneof![
+        2 => Just(Vec::new()),
+        10 => prop::collection::vec(any_reference(ids), 1),
+        3 => prop::collection::vec(any_reference(ids), 2..4),
+    ];
+    let tags = prop_oneof![
+        4 => Just(Vec::new()),
+        1 => prop::collection::vec((0..2u8, 0..2u8), 1..3),
+    ];
+    let event = prop_oneof![6 => Just(None), 1 => (0..2i64).prop_map(Some)];
+    (
+        1..=ids,
+        0..PROCESSES.len(),
+        0..2u8,
+        any_kind(),
+        start,
+        duration,
+        tags,
+        event,
+        references,
+    )
+        .prop_map(
+            |(id, process, operation, kind, start, duration, tags, event, references)| Raw {
+                id,
+                process,
+                operation,
+                kind,
+                start,
+                duration,
+                tags,
+                event,
+                references,
+            },
+        )
+}
+
+/// Nothing is as it should be.
+fn any_mess() -> impl Strategy<Value = Vec<Raw>> {
+    let base = prop_oneof![4 => Just(0), 1 => Just(-5 * US), 2 => Just(1_793_527_200_000_000_000)];
+    (1..=12u32, base, prop::bool::weighted(0.2))
+        .prop_flat_map(|(ids, base, copies)| {
+            let spans = prop::collection::vec(any_span(ids), 1..=12);
+            (spans, Just(base), Just(copies), 0..12usize, any::<u8>())
+        })
+        .prop_map(|(mut spans, base, copies, which, what)| {
+            for span in &mut spans {
+                span.start = span.start.map(|it| it + base);
+            }
+            // A start of 0 beside real ones.
+            if base > 0 && what.is_multiple_of(8) {
+                let idx = which % spans.len();
+                spans[idx].start = Some(0);
+            }
+            if copies {
+                let mut copy = spans[which % spans.len()].clone();
+                match what % 5 {
+                    0 => copy.references.reverse(),
+                    1 => copy.tags.push((0, 0)),
+                    2 => copy.references.push(Ref {
+                        span: 1,
+                        foreign: false,
+                        follows_from: false,
+                    }),
+                    3 => copy.start = copy.start.map(|it| it.div_euclid(US) * US),
+                    _ => {}
+                }
+                spans.push(copy);
+            }
+            spans
+        })
+}
+
+/// A tree of calls one after the other, beside each other, touching, overlapping a little.
+fn any_calls() -> impl Strategy<Value = Vec<Raw>> {
+    let jitter = prop_oneof![6 => Just(0i64), 1 => -9..10i64];
+    let at = (0..=10i64, jitter).prop_map(|(at, jitter)| (at * 100 + jitter) * US);
+    let span = (
+        at.clone(),
+        at,
+        any::<prop::sample::Index>(),
+        any_kind(),
+        0..PROCESSES.len(),
+        0..40u8,
+    );
+    prop::collection::vec(span, 1..=24).prop_map(|spans| {
+        let mut made: Vec<Raw> = Vec::new();
+        for (idx, (one, two, parent, kind, process, luck)) in spans.into_iter().enumerate() {
+            // Mostly few parents with many children each.
+            let n_parents = idx.min(1 + idx / 3);
+            let references = if idx == 0 {
+                Vec::new()
+            } else {
+                vec![Ref {
+                    span: parent.index(n_parents) as u32 + 1,
+                    foreign: false,
+                    follows_from: luck == 0,
+                }]
+            };
+            let (start, end) = match idx {
+                0 => (0, 1000 * US),
+                _ => (one.min(two), one.max(two)),
+            };
+            made.push(Raw {
+                id: idx as u32 + 1,
+                process,
+                operation: 0,
+                kind: kind.filter(|_| luck < 20),
+                start: Some(start),
+                duration: if luck == 1 {
+                    Err(false)
+                } else {
+                    Ok(end - start)
+                },
+                tags: Vec::new(),
+                event: None,
+                references,
+            });
+        }
+        made
+    })
+}
+
+fn with_order(
+    spans: impl Strategy<Value = Vec<Raw>>,
+) -> impl Strategy<Value = (Vec<Raw>, Vec<usize>)> {
+    spans.prop_flat_map(|spans| {
+        let order: Vec<usize> = (0..spans.len()).collect();
+        (Just(spans), Just(order).prop_shuffle())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_mess_is_put_in_order_as_specified((spans, order) in with_order(any_mess()), rules in any_rules()) {
+        check_random(&spans, &order, rules)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn calls_have_the_path_specified((spans, order) in with_order(any_calls()), rules in any_rules()) {
+        check_random(&spans, &order, rules)?;
+    }
+}
