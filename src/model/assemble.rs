@@ -14,7 +14,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::attributes::Run;
+use super::attributes::{Run, ValueType};
 use super::derive::{self, DeriveOptions};
 use super::draft::{Draft, DraftSpan, NoDuration};
 use super::{Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Span, Trace, critical_path, semantics};
@@ -396,15 +396,39 @@ fn beyond_start(draft: &Draft, a: u32, b: u32) -> Ordering {
         .then_with(|| content(draft, one).cmp(&content(draft, two)))
 }
 
-/// The attributes of a span in an order of their own, for the rare case that nothing else tells two spans apart.
-fn content<'a>(draft: &'a Draft, span: &DraftSpan) -> Vec<(&'static str, &'a str)> {
+/// All else that a span says, for the rare case that nothing tells two spans apart: attributes, its
+/// process's, events, references (in the order in which they choose the parent), why there is no duration.
+fn content<'a>(draft: &'a Draft, span: &'a DraftSpan) -> Content<'a> {
     let process = &draft.processes[span.process as usize];
-    let mut all: Vec<_> = draft
-        .attributes_of(span.attributes)
-        .iter()
-        .chain(draft.attributes_of(process.attributes))
-        .map(|it| (it.key.as_str(), draft.text(it.value)))
-        .collect();
-    all.sort_unstable();
-    all
+    let attributes = |run: Run| {
+        let mut all: Vec<_> = draft
+            .attributes_of(run)
+            .iter()
+            .map(|it| (it.key.as_str(), draft.text(it.value), it.value_type))
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    let events = draft.events[span.events.range()].iter();
+    let mut events: Vec<_> = events.map(|it| (it.at_ns, attributes(it.attributes))).collect();
+    events.sort_unstable();
+    let references = draft.references[span.references.range()].iter();
+    Content {
+        attributes: attributes(span.attributes),
+        of_process: attributes(process.attributes),
+        events,
+        references: references.map(|it| (&it.span, it.trace.as_deref(), it.follows_from)).collect(),
+        duration_is_missing: span.duration_ns == Err(NoDuration::Missing),
+    }
+}
+
+type Words<'a> = Vec<(&'static str, &'a str, ValueType)>;
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Content<'a> {
+    attributes: Words<'a>,
+    of_process: Words<'a>,
+    events: Vec<(Option<i64>, Words<'a>)>,
+    references: Vec<(&'a Id, Option<&'a Id>, bool)>,
+    duration_is_missing: bool,
 }
