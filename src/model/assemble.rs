@@ -115,16 +115,17 @@ impl Assembler {
         links.reset(n_spans);
         let servers: HashSet<u32> = clients.iter().map(|(server, _)| *server).collect();
         for (idx, span) in draft.spans.iter().enumerate() {
-            // Its parent is its client, whatever it says.
-            if servers.contains(&(idx as u32)) {
-                continue;
-            }
+            let is_server_half = servers.contains(&(idx as u32));
             let mut chosen = (NONE, false);
             let mut named = false;
             let mut of_itself = false;
             for reference in &draft.references[span.references.range()] {
                 if reference.trace.as_deref().is_some_and(|it| Some(it) != draft.id.as_ref()) {
                     repairs.foreign_references += 1;
+                    continue;
+                }
+                // Its parent is its client, whatever else it says.
+                if is_server_half {
                     continue;
                 }
                 if reference.span == span.id {
@@ -152,6 +153,7 @@ impl Assembler {
         for &(server, client) in clients {
             links.parent[server as usize] = client;
             links.followed[server as usize] = false;
+            links.named[server as usize] = true;
         }
         self.links = links;
     }

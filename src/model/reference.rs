@@ -366,8 +366,11 @@ impl Specified {
         one.raw.start = finer(class.iter().map(|it| it.raw.start).collect());
         let duration = finer(class.iter().map(|it| it.raw.duration.ok()).collect());
         one.raw.duration = duration.ok_or(one.raw.duration == Err(true));
-        for other in &class[1..] {
-            for reference in &other.raw.references {
+        if class.len() > 1 {
+            one.raw.references.clear();
+        }
+        for other in &class {
+            for reference in other.raw.references.iter().filter(|_| class.len() > 1) {
                 if !one.raw.references.contains(reference) {
                     one.raw.references.push(reference.clone());
                 }
