@@ -333,7 +333,8 @@ impl Links {
         debug_assert_eq!(self.order.len(), self.n_spans(), "every span hangs on a root once cycles are cut");
     }
 
-    /// Gives spans without a start their parent's, or a root its earliest descendant's.
+    /// Gives spans without a start their parent's, or a root its earliest child's (which, without one
+    /// of its own, passes on its own earliest child's).
     fn fill_starts(&mut self, draft: &Draft, repairs: &mut Repairs) {
         let spans = &draft.spans;
         let real = spans.iter().any(|it| it.start_ns.is_some_and(|it| it >= PLAUSIBLE_FROM_NS));
@@ -350,7 +351,7 @@ impl Links {
         let mut earliest = self.start_ns.clone();
         for &idx in self.order.iter().rev() {
             let parent = self.parent[idx as usize];
-            if parent != NONE {
+            if parent != NONE && self.start_ns[parent as usize] == i64::MAX {
                 earliest[parent as usize] = earliest[parent as usize].min(earliest[idx as usize]);
             }
         }
