@@ -59,6 +59,7 @@ impl Assembler {
     /// Builds the trees of a draft that has an id and at least one span.
     pub fn assemble(&mut self, mut draft: Draft) -> Trace {
         let mut repairs = Repairs::default();
+        forget_zero_starts(&mut draft);
         let mut clients = Vec::new();
         if self.index_spans(&draft) {
             clients = duplicates::settle(&mut draft, &mut repairs);
@@ -230,6 +231,15 @@ impl Assembler {
     }
 }
 
+/// Beside real times a 0 is a field that nobody filled; where all is small it is the first tick.
+fn forget_zero_starts(draft: &mut Draft) {
+    if draft.spans.iter().any(|it| it.start_ns.is_some_and(|it| it >= PLAUSIBLE_FROM_NS)) {
+        for span in &mut draft.spans {
+            span.start_ns = span.start_ns.filter(|it| *it != 0);
+        }
+    }
+}
+
 fn count_gaps(draft: &Draft, repairs: &mut Repairs) {
     for span in &draft.spans {
         match span.duration_ns {
@@ -334,19 +344,17 @@ impl Links {
     }
 
     /// Gives spans without a start their parent's, or a root its earliest child's (which, without one
-    /// of its own, passes on its own earliest child's).
+    /// of its own, passes on its own earliest child's), or else the trace's.
     fn fill_starts(&mut self, draft: &Draft, repairs: &mut Repairs) {
-        let spans = &draft.spans;
-        let real = spans.iter().any(|it| it.start_ns.is_some_and(|it| it >= PLAUSIBLE_FROM_NS));
-        // Beside real times a 0 is a field that nobody filled; where all is small it is the first tick.
-        let known = |span: &DraftSpan| span.start_ns.filter(|it| *it != 0 || !real);
         self.start_ns.clear();
-        self.start_ns.extend(spans.iter().map(|it| known(it).unwrap_or(i64::MAX)));
+        self.start_ns.extend(draft.spans.iter().map(|it| it.start_ns.unwrap_or(i64::MAX)));
         let missing = self.start_ns.iter().filter(|it| **it == i64::MAX).count() as u64;
         if missing == 0 {
             return;
         }
         repairs.missing_starts += missing;
+        // A root on its own happened sometime in its trace, not in 1970.
+        let fallback = self.start_ns.iter().copied().filter(|it| *it != i64::MAX).min().unwrap_or(0);
         self.walk_down();
         let mut earliest = self.start_ns.clone();
         for &idx in self.order.iter().rev() {
@@ -360,7 +368,7 @@ impl Links {
             if self.start_ns[idx] == i64::MAX {
                 let parent = self.parent[idx];
                 let from = if parent == NONE { earliest[idx] } else { self.start_ns[parent as usize] };
-                self.start_ns[idx] = if from == i64::MAX { 0 } else { from };
+                self.start_ns[idx] = if from == i64::MAX { fallback } else { from };
             }
         }
     }

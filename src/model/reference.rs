@@ -193,15 +193,15 @@ struct Specified {
     rules: Rules,
 }
 
-/// A start as far as it was said. Beside real times a 0 is a field that nobody filled.
-fn said_start(raw: &Raw, has_real: bool) -> Option<i64> {
-    raw.start.filter(|it| *it != 0 || !has_real)
-}
-
-fn has_real(spans: &[Raw]) -> bool {
+/// Beside real times a start of 0 is a field that nobody filled.
+fn as_said(spans: &[Raw]) -> Vec<Raw> {
+    let real = |it: &Raw| it.start.is_some_and(|it| it >= super::PLAUSIBLE_FROM_NS);
+    let has_real = spans.iter().any(real);
+    let mut spans = spans.to_vec();
+    for span in &mut spans {
+        span.start = span.start.filter(|it| *it != 0 || !has_real);
+    }
     spans
-        .iter()
-        .any(|it| it.start.is_some_and(|it| it >= super::PLAUSIBLE_FROM_NS))
 }
 
 /// 1.0, on starts as they are known at the time; unknown is later and shorter than anything known.
@@ -259,8 +259,8 @@ impl Specified {
             repairs: Repairs::default(),
             rules,
         };
-        let real = has_real(spans);
-        this.settle_duplicates(spans, real);
+        let spans = &as_said(spans);
+        this.settle_duplicates(spans);
         for node in &this.nodes {
             match node.raw.duration {
                 Ok(_) => {}
@@ -270,8 +270,8 @@ impl Specified {
             this.repairs.missing_processes += u64::from(PROCESSES[node.raw.process].0.is_empty());
         }
         this.choose_parents();
-        this.cut_cycles(real);
-        this.fill_starts(real);
+        this.cut_cycles();
+        this.fill_starts();
         if rules.correct_skew {
             this.correct_skew();
         }
@@ -286,7 +286,7 @@ impl Specified {
     }
 
     /// 1.1 (i) to (iii).
-    fn settle_duplicates(&mut self, spans: &[Raw], real: bool) {
+    fn settle_duplicates(&mut self, spans: &[Raw]) {
         let node = |raw: &Raw| Node {
             id: id_text(raw.id),
             raw: raw.clone(),
@@ -301,9 +301,7 @@ impl Specified {
             groups.entry(raw.id).or_default().push(node(raw));
         }
         for mut group in groups.into_values() {
-            group.sort_by(|a, b| {
-                canonical((a, said_start(&a.raw, real)), (b, said_start(&b.raw, real)))
-            });
+            group.sort_by(|a, b| canonical((a, a.raw.start), (b, b.raw.start)));
             // (i) One span reported several times.
             let mut classes: Vec<Vec<Node>> = Vec::new();
             for node in group {
@@ -429,7 +427,7 @@ impl Specified {
         }
     }
 
-    fn cut_cycles(&mut self, real: bool) {
+    fn cut_cycles(&mut self) {
         for from in 0..self.nodes.len() {
             let mut members = vec![from];
             let mut at = self.nodes[from].parent;
@@ -444,7 +442,7 @@ impl Specified {
             let first = *members
                 .iter()
                 .min_by(|a, b| {
-                    let with = |it: usize| (&nodes[it], said_start(&nodes[it].raw, real));
+                    let with = |it: usize| (&nodes[it], nodes[it].raw.start);
                     canonical(with(**a), with(**b))
                 })
                 .unwrap();
@@ -454,32 +452,32 @@ impl Specified {
     }
 
     /// DESIGN section 6, "missing start": its parent's; for a root, its earliest child's.
-    fn fill_starts(&mut self, real: bool) {
+    fn fill_starts(&mut self) {
         for root in self.roots() {
-            self.fill_start(root, None, real);
+            self.fill_start(root, None);
         }
     }
 
-    fn fill_start(&mut self, at: usize, of_parent: Option<i64>, real: bool) {
-        let said = said_start(&self.nodes[at].raw, real);
+    fn fill_start(&mut self, at: usize, of_parent: Option<i64>) {
+        let said = self.nodes[at].raw.start;
         self.repairs.missing_starts += u64::from(said.is_none());
         let start = said
             .or(of_parent)
-            .or_else(|| self.earliest_child(at, real))
+            .or_else(|| self.earliest_child(at))
+            // A root on its own happened sometime in its trace.
+            .or_else(|| self.nodes.iter().filter_map(|it| it.raw.start).min())
             .unwrap_or(0);
         self.nodes[at].start = start;
         for child in self.children_in_any_order(at) {
-            self.fill_start(child, Some(start), real);
+            self.fill_start(child, Some(start));
         }
     }
 
     /// The earliest start of the children, or of theirs where a child has none.
-    fn earliest_child(&self, at: usize, real: bool) -> Option<i64> {
+    fn earliest_child(&self, at: usize) -> Option<i64> {
         self.children_in_any_order(at)
             .into_iter()
-            .filter_map(|it| {
-                said_start(&self.nodes[it].raw, real).or_else(|| self.earliest_child(it, real))
-            })
+            .filter_map(|it| self.nodes[it].raw.start.or_else(|| self.earliest_child(it)))
             .min()
     }
 
