@@ -8,6 +8,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use super::attributes::{Run, ValueType};
 use super::draft::{NoDuration, Process, Reference};
@@ -1064,4 +1065,746 @@ proptest! {
     fn calls_have_the_path_specified((spans, order) in with_order(any_calls()), rules in any_rules()) {
         check_random(&spans, &order, rules)?;
     }
+}
+
+/// Random traces prove nothing about what they never contain.
+#[test]
+fn random_traces_meet_every_rule() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut sum = Repairs::default();
+    let (mut partial, mut slivers, mut ignored, mut non_blocking) = (0, 0, 0, 0);
+    let traces = (with_order(any_mess()), with_order(any_calls()));
+    for _ in 0..400 {
+        let ((mess, _), (calls, _)): ((Vec<Raw>, Vec<usize>), (Vec<Raw>, Vec<usize>)) =
+            traces.new_tree(&mut runner).unwrap().current();
+        for spans in [mess, calls] {
+            let with = |tolerance_ppm, ignore_outliving| {
+                let rules = Rules {
+                    tolerance_ppm,
+                    ignore_outliving,
+                    correct_skew: true,
+                };
+                Assembler::new(options_of(rules)).assemble(draft_of(&spans))
+            };
+            let strict = with(0, false);
+            sum.add(&strict.repairs);
+            partial += u32::from(strict.main_root().partial);
+            slivers += u32::from(with(200_000, false).sections != strict.sections);
+            ignored += u32::from(with(0, true).sections != strict.sections);
+            non_blocking += u32::from(strict.spans().iter().any(|it| !it.blocking));
+        }
+    }
+    for (count, words) in &sum.counts()[..13] {
+        assert!(*count >= 20, "{words}: only {count}");
+    }
+    for (count, words) in [
+        (partial, "partial"),
+        (slivers, "slivers"),
+        (ignored, "outliving"),
+        (non_blocking, "non-blocking"),
+    ] {
+        assert!(count >= 20, "{words}: only {count}");
+    }
+}
+
+// ------------------------------------------------------------------------- vectors, by hand
+
+const EXACT: Rules = Rules {
+    tolerance_ppm: 0,
+    ignore_outliving: false,
+    correct_skew: false,
+};
+const ONE_PERCENT: Rules = Rules {
+    tolerance_ppm: 10_000,
+    ..EXACT
+};
+const SKEW: Rules = Rules {
+    correct_skew: true,
+    ..EXACT
+};
+
+/// A span of [start, end] in milliseconds below another (0 for none).
+fn call(id: u32, parent: u32, start: i64, end: i64) -> Raw {
+    let reference = Ref {
+        span: parent,
+        foreign: false,
+        follows_from: false,
+    };
+    Raw {
+        id,
+        process: 0,
+        operation: 0,
+        kind: None,
+        start: Some(start * MS),
+        duration: Ok((end - start) * MS),
+        tags: Vec::new(),
+        event: None,
+        references: if parent == 0 {
+            Vec::new()
+        } else {
+            vec![reference]
+        },
+    }
+}
+
+/// As [`call`], in the words of Jaeger's tests: start and duration.
+fn lasting(id: u32, parent: u32, start: i64, duration: i64) -> Raw {
+    call(id, parent, start, start + duration)
+}
+
+fn of_kind(kind: Kind, span: Raw) -> Raw {
+    Raw {
+        kind: Some(kind),
+        ..span
+    }
+}
+
+fn on(process: usize, span: Raw) -> Raw {
+    Raw { process, ..span }
+}
+
+fn assemble(spans: &[Raw], rules: Rules) -> Trace {
+    let trace = Assembler::new(options_of(rules)).assemble(draft_of(spans));
+    assert_eq!(
+        said_by_code(&trace),
+        said_by_reference(spans, rules),
+        "code, reference"
+    );
+    trace
+}
+
+/// Sections as (id, start, end) in milliseconds, latest first as Jaeger's tests have them.
+#[track_caller]
+fn check_path(spans: &[Raw], rules: Rules, expected: &[(u32, i64, i64)]) {
+    let trace = assemble(spans, rules);
+    let path = trace.critical_path(trace.main_root()).iter().rev();
+    let id = |idx: u32| trace.span(idx).id.value().unwrap() as u32;
+    let path: Vec<_> = path
+        .map(|it| (id(it.span), it.start_ns / MS, it.end_ns / MS))
+        .collect();
+    assert_eq!(path, expected);
+}
+
+#[test]
+fn what_reaches_into_the_next_call_is_cut_with_all_below_it() {
+    let (r, a, a1, b) = (1, 2, 3, 4);
+    let spans = [
+        call(r, 0, 0, 1000),
+        call(a, r, 0, 500),
+        call(a1, a, 1, 500),
+        call(b, r, 495, 1000),
+    ];
+    check_path(
+        &spans,
+        ONE_PERCENT,
+        &[(b, 495, 1000), (a1, 1, 495), (a, 0, 1)],
+    );
+    check_path(&spans, EXACT, &[(b, 495, 1000), (r, 0, 495)]);
+}
+
+#[test]
+fn the_tolerance_is_below_its_percentage_and_between_two_calls_only() {
+    let (r, a, b, c) = (1, 2, 3, 4);
+    let at = |overlap: i64| {
+        [
+            call(r, 0, 0, 1000),
+            call(a, r, 100, 500 + overlap),
+            call(b, r, 500, 1000),
+        ]
+    };
+    // 9 of 1,000 is below 1 %; 10 is not.
+    check_path(
+        &at(9),
+        ONE_PERCENT,
+        &[(b, 500, 1000), (a, 100, 500), (r, 0, 100)],
+    );
+    check_path(&at(10), ONE_PERCENT, &[(b, 500, 1000), (r, 0, 500)]);
+    // A third boundary in the sliver, at either end of it or within.
+    for third in [
+        call(c, r, 505, 600),
+        call(c, r, 509, 600),
+        call(c, r, 500, 700),
+        call(c, r, 200, 505),
+    ] {
+        let mut spans = at(9).to_vec();
+        spans.push(third.clone());
+        let trace = assemble(&spans, ONE_PERCENT);
+        let path = trace.critical_path(trace.main_root());
+        let on_path = path
+            .iter()
+            .any(|it| trace.span(it.span).id.value() == Some(u128::from(a)));
+        assert!(!on_path, "{third:?}");
+    }
+    // An instant in it holds no time and does not count.
+    let mut spans = at(9).to_vec();
+    spans.push(call(c, r, 505, 505));
+    check_path(
+        &spans,
+        ONE_PERCENT,
+        &[(b, 500, 1000), (a, 100, 500), (r, 0, 100)],
+    );
+}
+
+#[test]
+fn the_tolerance_is_of_the_clamped_parent() {
+    let (r, p, a, b) = (1, 2, 3, 4);
+    // p lasts 2,000 but only 500 of it are inside r: 1 % is 5, not 20.
+    let at = |overlap: i64| {
+        [
+            call(r, 0, 0, 500),
+            call(p, r, 0, 2000),
+            call(a, p, 0, 200 + overlap),
+            call(b, p, 200, 500),
+        ]
+    };
+    check_path(&at(4), ONE_PERCENT, &[(b, 200, 500), (a, 0, 200)]);
+    check_path(&at(5), ONE_PERCENT, &[(b, 200, 500), (p, 0, 200)]);
+}
+
+#[test]
+fn a_descendant_wholly_in_the_sliver_is_left_out() {
+    let (r, a, a1, a2, b) = (1, 2, 3, 4, 5);
+    let spans = [
+        call(r, 0, 0, 1000),
+        call(a, r, 0, 505),
+        call(a1, a, 501, 504),
+        call(a2, a, 100, 501),
+        call(b, r, 500, 1000),
+    ];
+    check_path(
+        &spans,
+        ONE_PERCENT,
+        &[(b, 500, 1000), (a2, 100, 500), (a, 0, 100)],
+    );
+}
+
+#[test]
+fn jaegers_own_cases_come_out_the_same() {
+    let (a, b, c, d, e) = (1, 2, 3, 4, 5);
+    // 1
+    let spans = [
+        lasting(c, 0, 1, 100),
+        lasting(d, c, 20, 20),
+        lasting(e, c, 50, 10),
+    ];
+    let sections = [
+        (c, 60, 101),
+        (e, 50, 60),
+        (c, 40, 50),
+        (d, 20, 40),
+        (c, 1, 20),
+    ];
+    check_path(&spans, EXACT, &sections);
+    check_path(&spans, ONE_PERCENT, &sections);
+    // 2
+    let x = 6;
+    let spans = [
+        lasting(x, 0, 1, 100),
+        lasting(a, x, 10, 40),
+        lasting(c, x, 20, 40),
+    ];
+    check_path(&spans, EXACT, &[(x, 60, 101), (c, 20, 60), (x, 1, 20)]);
+    check_path(
+        &spans,
+        ONE_PERCENT,
+        &[(x, 60, 101), (c, 20, 60), (x, 1, 20)],
+    );
+    // 4: the child and the grandchild are beyond their ancestor.
+    let spans = [
+        lasting(a, 0, 1, 30),
+        lasting(b, a, 40, 40),
+        lasting(c, b, 50, 10),
+    ];
+    check_path(&spans, EXACT, &[(a, 1, 31)]);
+    // 5: nobody waits for a message to be handled.
+    let spans = [
+        of_kind(Kind::Producer, lasting(a, 0, 1, 30)),
+        of_kind(Kind::Consumer, lasting(b, a, 10, 10)),
+        lasting(c, b, 12, 2),
+    ];
+    check_path(&spans, EXACT, &[(a, 1, 31)]);
+    // 6
+    let spans = [
+        lasting(a, 0, 1, 29),
+        lasting(b, a, 15, 20),
+        lasting(c, b, 10, 15),
+    ];
+    check_path(&spans, EXACT, &[(b, 25, 30), (c, 15, 25), (a, 1, 15)]);
+    // 7
+    let spans = [
+        lasting(a, 0, 1, 29),
+        lasting(b, a, 15, 20),
+        lasting(c, b, 20, 20),
+    ];
+    check_path(&spans, EXACT, &[(c, 20, 30), (b, 15, 20), (a, 1, 15)]);
+    // 8: a child that covers its parent.
+    let spans = [lasting(a, 0, 10, 20), lasting(b, a, 5, 30)];
+    check_path(&spans, EXACT, &[(b, 10, 30)]);
+    // 9: a child that was over before.
+    let spans = [lasting(a, 0, 10, 20), lasting(b, a, 1, 4)];
+    check_path(&spans, EXACT, &[(a, 10, 30)]);
+}
+
+#[test]
+fn touching_calls_are_all_on_the_path() {
+    let spans = [call(1, 0, 0, 100), call(2, 1, 0, 50), call(3, 1, 50, 100)];
+    check_path(&spans, EXACT, &[(3, 50, 100), (2, 0, 50)]);
+    // An instant at the seam changes nothing.
+    let spans = [spans.to_vec(), vec![call(4, 1, 50, 50)]].concat();
+    check_path(&spans, EXACT, &[(3, 50, 100), (2, 0, 50)]);
+    // Nor does a fan-out after the first call.
+    let spans = [
+        call(1, 0, 0, 100),
+        call(2, 1, 0, 50),
+        call(3, 1, 50, 90),
+        call(4, 1, 50, 100),
+    ];
+    check_path(&spans, ONE_PERCENT, &[(4, 50, 100), (2, 0, 50)]);
+}
+
+#[test]
+fn times_may_be_0_and_below() {
+    check_path(
+        &[call(1, 0, 0, 10), call(2, 1, 0, 4)],
+        EXACT,
+        &[(1, 4, 10), (2, 0, 4)],
+    );
+    check_path(
+        &[call(1, 0, -10, 10), call(2, 1, -5, 4)],
+        EXACT,
+        &[(1, 4, 10), (2, -5, 4), (1, -10, -5)],
+    );
+}
+
+#[test]
+fn an_unknown_duration_reaches_to_the_latest_end_below() {
+    let unknown = |span: Raw| Raw {
+        duration: Err(false),
+        ..span
+    };
+    let spans = [
+        unknown(call(1, 0, 0, 0)),
+        unknown(call(2, 1, 10, 10)),
+        call(3, 2, 20, 50),
+    ];
+    check_path(&spans, EXACT, &[(3, 20, 50), (2, 10, 20), (1, 0, 10)]);
+    // A known 0 stays 0.
+    check_path(&[call(1, 0, 0, 0), call(2, 1, 10, 20)], EXACT, &[]);
+    assert_eq!(assemble(&spans, EXACT).span(0).self_ns, None);
+}
+
+#[test]
+fn nobody_waits_for_a_child_that_outlives_its_parent_if_that_is_said() {
+    let rules = Rules {
+        ignore_outliving: true,
+        ..EXACT
+    };
+    let spans = [call(1, 0, 0, 100), call(2, 1, 50, 101), call(3, 1, 10, 90)];
+    check_path(&spans, rules, &[(1, 90, 100), (3, 10, 90), (1, 0, 10)]);
+    assert_eq!(assemble(&spans, rules).span(0).self_ns, Some(20 * MS));
+    check_path(&spans, EXACT, &[(2, 50, 100), (1, 0, 50)]);
+    assert_eq!(assemble(&spans, EXACT).span(0).self_ns, Some(10 * MS));
+    // To end with it is not to outlive it; of equal ends the one that began first explains more.
+    let spans = [call(1, 0, 0, 100), call(2, 1, 50, 100), call(3, 1, 10, 100)];
+    check_path(&spans, rules, &[(3, 10, 100), (1, 0, 10)]);
+}
+
+#[test]
+fn self_time_is_what_no_child_covers() {
+    // Start and duration of the parent, of its children; the self time.
+    type Case = (i64, i64, &'static [(i64, i64)], i64);
+    let cases: [Case; 10] = [
+        (0, 100, &[(10, 40)], 60),
+        (0, 100, &[(10, 20), (50, 20)], 60),
+        (0, 100, &[(10, 50), (30, 50)], 30),
+        (0, 100, &[(50, 100)], 50),
+        (0, 100, &[(120, 30)], 100),
+        (0, 100, &[(10, 60), (20, 30)], 40),
+        (0, 100, &[(0, 100)], 0),
+        (0, 100, &[(0, 60), (0, 120)], 0),
+        (0, 100, &[(10, 30), (30, 30), (70, 20)], 30),
+        (10, 40, &[(0, 100)], 0),
+    ];
+    for (start, duration, children, own) in cases {
+        let mut spans = vec![lasting(1, 0, start, duration)];
+        for (nth, (start, duration)) in children.iter().enumerate() {
+            spans.push(lasting(nth as u32 + 2, 1, *start, *duration));
+        }
+        let trace = assemble(&spans, EXACT);
+        assert_eq!(
+            trace.span(trace.main_root().span).self_ns,
+            Some(own * MS),
+            "{children:?}"
+        );
+    }
+}
+
+#[test]
+fn self_time_does_not_count_children_nobody_waits_for() {
+    let mut follower = call(2, 1, 10, 50);
+    follower.references[0].follows_from = true;
+    let trace = assemble(&[call(1, 0, 0, 100), follower], EXACT);
+    assert_eq!(trace.span(0).self_ns, Some(100 * MS));
+    let message = [
+        of_kind(Kind::Producer, call(1, 0, 0, 100)),
+        of_kind(Kind::Consumer, call(2, 1, 10, 50)),
+    ];
+    assert_eq!(assemble(&message, EXACT).span(0).self_ns, Some(100 * MS));
+}
+
+/// A client at [start, end] of host 1 and a server on another; gives the server's start, in microseconds.
+#[track_caller]
+fn check_skew(client: (i64, i64), server: (i64, i64), expected_us: i64) {
+    let spans = skewed(client, server);
+    let trace = assemble(&spans, SKEW);
+    let at = trace
+        .spans()
+        .iter()
+        .find(|it| it.kind == Some(Kind::Server))
+        .unwrap();
+    assert_eq!(at.start_ns / US, expected_us);
+    let moved = expected_us - server.0 * 1000;
+    assert_eq!(trace.repairs.clock_skew, u64::from(moved != 0));
+    assert_eq!(trace.repairs.clock_skew_max_us, moved.unsigned_abs());
+}
+
+fn skewed(client: (i64, i64), server: (i64, i64)) -> [Raw; 2] {
+    [
+        on(3, of_kind(Kind::Client, call(1, 0, client.0, client.1))),
+        on(4, of_kind(Kind::Server, call(2, 1, server.0, server.1))),
+    ]
+}
+
+#[test]
+fn a_server_that_sticks_out_is_moved_into_the_middle_of_its_call() {
+    // Too early, too late, wholly outside: 100 - 60 leaves 20 on either side.
+    check_skew((0, 100), (-10, 50), 20_000);
+    check_skew((0, 100), (70, 130), 20_000);
+    check_skew((0, 100), (5000, 5060), 20_000);
+    // Inside, or touching either end: left alone.
+    check_skew((0, 100), (10, 70), 10_000);
+    check_skew((0, 100), (0, 60), 0);
+    check_skew((0, 100), (40, 100), 40_000);
+    // Half of an odd number of milliseconds.
+    check_skew((0, 100), (60, 121), 19_500);
+    // Up to 1 % longer than the call it fits, from the call's start; beyond it does not.
+    check_skew((0, 100), (10, 111), 0);
+    check_skew((0, 100), (10, 112), 10_000);
+}
+
+#[test]
+fn half_a_nanosecond_of_skew_is_rounded_down() {
+    let [client, server] = skewed((0, 100), (0, 0));
+    for (duration, start) in [(2, 49_999_999), (3, 49_999_998)] {
+        let server = Raw {
+            start: Some(-5),
+            duration: Ok(duration),
+            ..server.clone()
+        };
+        let trace = assemble(&[client.clone(), server], SKEW);
+        assert_eq!(trace.span(1).start_ns, start);
+    }
+}
+
+#[test]
+fn only_a_clients_only_server_on_another_host_is_moved() {
+    let [client, server] = skewed((0, 100), (-10, 50));
+    let moved = |spans: &[Raw]| assemble(spans, SKEW).repairs.clock_skew;
+    assert_eq!(moved(&[client.clone(), server.clone()]), 1);
+    // A second child, of whatever kind.
+    assert_eq!(
+        moved(&[client.clone(), server.clone(), call(3, 1, 60, 70)]),
+        0
+    );
+    // The same host; a host that is not known but another process; the same process.
+    assert_eq!(moved(&[client.clone(), on(3, server.clone())]), 0);
+    assert_eq!(
+        moved(&[client.clone(), on(1, server.clone())]),
+        0,
+        "one host, two services"
+    );
+    assert_eq!(moved(&[client.clone(), on(2, server.clone())]), 1);
+    assert_eq!(moved(&[on(0, client.clone()), server.clone()]), 1);
+    assert_eq!(moved(&[on(2, client.clone()), on(2, server.clone())]), 0);
+    // Other kinds.
+    for kind in [
+        None,
+        Some(Kind::Internal),
+        Some(Kind::Consumer),
+        Some(Kind::Client),
+    ] {
+        assert_eq!(
+            moved(&[
+                client.clone(),
+                Raw {
+                    kind,
+                    ..server.clone()
+                }
+            ]),
+            0,
+            "{kind:?}"
+        );
+    }
+    assert_eq!(
+        moved(&[
+            Raw {
+                kind: None,
+                ..client.clone()
+            },
+            server.clone()
+        ]),
+        0
+    );
+    // Nobody asked.
+    assert_eq!(assemble(&[client, server], EXACT).repairs.clock_skew, 0);
+}
+
+#[test]
+fn all_below_a_moved_server_moves_with_it() {
+    let [client, server] = skewed((0, 100), (-50, 10));
+    let spans = [
+        client,
+        server,
+        // Its own client calls on: a second skew, of the host it calls.
+        on(4, of_kind(Kind::Client, call(3, 2, -40, 0))),
+        on(3, of_kind(Kind::Server, call(4, 3, 30, 50))),
+        on(4, call(5, 2, 0, 5)),
+    ];
+    let trace = assemble(&spans, SKEW);
+    let start = |id: u128| {
+        trace
+            .spans()
+            .iter()
+            .find(|it| it.id.value() == Some(id))
+            .unwrap()
+            .start_ns
+            / MS
+    };
+    // 2 moves by 70 to 20..80; 3 with it to 30..70; 4 first with it to 100..120, then into 3 at 40..60.
+    assert_eq!([2, 3, 4, 5].map(start), [20, 30, 40, 70]);
+    assert_eq!(trace.repairs.clock_skew, 4);
+    assert_eq!(trace.repairs.clock_skew_max_us, 70_000);
+}
+
+#[test]
+fn duplicates_are_joined_paired_or_renamed() {
+    let ids = |trace: &Trace| -> Vec<String> {
+        trace
+            .spans()
+            .iter()
+            .map(|it| key(&it.id.to_string(), it.kind))
+            .collect()
+    };
+    // (i) The same to the microsecond, one with a finer clock.
+    let fine = Raw {
+        start: Some(2 * MS + 300),
+        tags: vec![(0, 1)],
+        ..call(2, 1, 2, 5)
+    };
+    let trace = assemble(&[call(1, 0, 0, 9), call(2, 1, 2, 5), fine], EXACT);
+    assert_eq!((trace.spans().len(), trace.repairs.merged_spans), (2, 1));
+    assert_eq!(trace.span(1).start_ns, 2 * MS + 300);
+    assert_eq!(trace.attributes(trace.span(1)).len(), 1);
+    let trace = assemble(
+        &[call(1, 0, 0, 9), call(1, 0, 0, 9), call(1, 0, 0, 9)],
+        EXACT,
+    );
+    assert_eq!((trace.spans().len(), trace.repairs.duplicate_spans), (1, 2));
+    // (ii) Both sides of a call: children hang on the server.
+    let trace = assemble(
+        &[
+            call(3, 2, 3, 4),
+            of_kind(Kind::Server, call(2, 1, 2, 5)),
+            of_kind(Kind::Client, call(2, 1, 1, 6)),
+            call(1, 0, 0, 9),
+        ],
+        EXACT,
+    );
+    assert_eq!(
+        ids(&trace),
+        ["0001 -", "0002 client", "0002 server", "0003 -"]
+    );
+    assert_eq!(
+        trace.spans().iter().map(|it| it.parent).collect::<Vec<_>>(),
+        [None, Some(0), Some(1), Some(2)]
+    );
+    assert_eq!(trace.repairs.shared_spans, 1);
+    // (iii) Anything else: the later one is renamed, children hang on the first.
+    let trace = assemble(
+        &[
+            call(3, 2, 5, 6),
+            call(2, 1, 4, 7),
+            call(2, 1, 2, 8),
+            call(1, 0, 0, 9),
+        ],
+        EXACT,
+    );
+    assert_eq!(ids(&trace), ["0001 -", "0002 -", "0002_1 -", "0003 -"]);
+    assert_eq!(trace.span(3).parent, Some(1));
+    assert_eq!(trace.repairs.renamed_spans, 1);
+}
+
+#[test]
+fn a_server_half_cut_out_of_a_cycle_is_an_orphan() {
+    let spans = [
+        of_kind(Kind::Server, call(5, 0, 0, 9)),
+        of_kind(Kind::Client, call(5, 6, 1, 8)),
+        call(6, 5, 2, 7),
+    ];
+    let trace = assemble(&spans, EXACT);
+    assert!(trace.span(0).orphan && trace.main_root().partial);
+    assert_eq!((trace.repairs.cycles, trace.repairs.orphans), (1, 1));
+}
+
+#[test]
+fn a_span_without_any_start_is_not_from_1970() {
+    let at = 1_793_527_200_000 * MS;
+    let real = Raw {
+        start: Some(at),
+        ..call(1, 0, 0, 9)
+    };
+    for start in [None, Some(0)] {
+        let trace = assemble(
+            &[
+                real.clone(),
+                Raw {
+                    start,
+                    ..call(2, 0, 0, 5)
+                },
+            ],
+            EXACT,
+        );
+        assert_eq!((trace.start_ns(), trace.duration_ns()), (at, 9 * MS));
+    }
+}
+
+// -------------------------------------------------------------------------------- large traces
+
+/// Large enough to end a recursion, small enough for a build without optimization.
+const MANY: u32 = if cfg!(debug_assertions) {
+    200_000
+} else {
+    1_000_000
+};
+
+fn assemble_large(spans: &[Raw], rules: Rules) -> Trace {
+    let trace = Assembler::new(options_of(rules)).assemble(draft_of(spans));
+    check_laws(&trace).unwrap();
+    trace
+}
+
+#[test]
+fn a_chain_of_100000_levels_is_walked_without_recursion() {
+    const DEPTH: u32 = 100_000;
+    let end = 2 * i64::from(DEPTH);
+    // From the bottom up, as a file may well have it.
+    let level = |it: u32| call(it, it - 1, i64::from(it), end - i64::from(it));
+    let spans: Vec<Raw> = (1..=DEPTH).rev().map(level).collect();
+    let trace = assemble_large(&spans, ONE_PERCENT);
+    assert_eq!(
+        trace.critical_path(trace.main_root()).len(),
+        2 * DEPTH as usize - 3
+    );
+    // (The deepest is an instant; the one above it has nothing below it.)
+    let unknown: Vec<Raw> = spans
+        .iter()
+        .map(|it| Raw {
+            duration: Err(false),
+            start: None,
+            ..it.clone()
+        })
+        .collect();
+    assert_eq!(assemble_large(&unknown, ONE_PERCENT).duration_ns(), 0);
+    let hosts: Vec<Raw> = spans
+        .iter()
+        .map(|it| {
+            let (kind, process) = match it.id % 2 {
+                0 => (Kind::Server, 4),
+                _ => (Kind::Client, 3),
+            };
+            let start = it.start.map(|at| {
+                if kind == Kind::Server {
+                    at + end * MS
+                } else {
+                    at
+                }
+            });
+            Raw {
+                kind: Some(kind),
+                process,
+                start,
+                ..it.clone()
+            }
+        })
+        .collect();
+    assert_eq!(
+        assemble_large(&hosts, SKEW).repairs.clock_skew,
+        u64::from(DEPTH) - 1
+    );
+}
+
+#[test]
+fn a_cycle_of_100000_spans_is_cut_once() {
+    let mut spans: Vec<Raw> = (1..=100_000).map(|it| call(it, it - 1, 0, 10)).collect();
+    spans[0].references.push(Ref {
+        span: 100_000,
+        foreign: false,
+        follows_from: false,
+    });
+    let trace = assemble_large(&spans, ONE_PERCENT);
+    assert_eq!((trace.repairs.cycles, trace.repairs.orphans), (1, 1));
+}
+
+#[test]
+fn a_span_may_have_a_million_children() {
+    let n = i64::from(MANY);
+    let mut spans = vec![call(1, 0, 0, n)];
+    // All begin in the first half and none ends before it is over.
+    spans.extend((0..MANY).map(|it| {
+        let start = i64::from(it) * 7_919 % (n / 2);
+        call(
+            it + 2,
+            1,
+            start,
+            n / 2 + 1 + i64::from(it) * 104_729 % (n / 2),
+        )
+    }));
+    let trace = assemble_large(&spans, ONE_PERCENT);
+    assert_eq!(trace.spans().len(), MANY as usize + 1);
+    assert!(trace.critical_path(trace.main_root()).len() <= 3);
+}
+
+#[test]
+fn fifty_thousand_touching_siblings_are_all_on_the_path() {
+    const N: u32 = 50_000;
+    let mut spans: Vec<Raw> = (0..N)
+        .map(|it| call(it + 2, 1, i64::from(it), i64::from(it) + 1))
+        .collect();
+    spans.push(call(1, 0, 0, i64::from(N)));
+    for rules in [EXACT, ONE_PERCENT] {
+        let trace = assemble_large(&spans, rules);
+        assert_eq!(trace.critical_path(trace.main_root()).len(), N as usize);
+        assert_eq!(trace.span(0).self_ns, Some(0));
+    }
+    // Each reaching a little into the next.
+    for span in &mut spans[..N as usize - 1] {
+        span.duration = span.duration.map(|it| it + US);
+    }
+    let trace = assemble_large(&spans, ONE_PERCENT);
+    assert_eq!(trace.critical_path(trace.main_root()).len(), N as usize);
+}
+
+#[test]
+fn fifty_thousand_spans_may_share_an_id() {
+    const N: i64 = 50_000;
+    let spans: Vec<Raw> = (0..N).map(|it| call(1, 0, it, it + 1)).collect();
+    assert_eq!(
+        assemble_large(&spans, EXACT).repairs.renamed_spans,
+        N as u64 - 1
+    );
+    let spans = vec![call(1, 0, 0, 1); N as usize];
+    assert_eq!(
+        assemble_large(&spans, EXACT).repairs.duplicate_spans,
+        N as u64 - 1
+    );
 }
