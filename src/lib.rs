@@ -1,4 +1,5 @@
 //! Turns exported traces into answers.
+pub mod cli;
 pub mod failure;
 pub mod filter;
 pub mod input;
@@ -7,4 +8,5 @@ pub mod passes;
 mod pipeline;
 pub mod render;
 pub mod report;
+pub mod run;
 pub mod stats;

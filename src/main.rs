@@ -1,1 +1,89 @@
-fn main() {}
+//! The process: arguments in, exit status out, and the only place that prints errors.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use analyze_traces::cli;
+use analyze_traces::failure::Failure;
+use analyze_traces::run::{Exit, Surroundings};
+
+const LIMIT_EXCEEDED: u8 = 1;
+const COULD_NOT_RUN: u8 = 2;
+const INTERRUPTED: i32 = 130;
+
+fn main() -> ExitCode {
+    watch_for_interrupts();
+    let invocation = match cli::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(err) => return usage(&err),
+    };
+    let outcome = {
+        let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let mut err = io::stderr();
+        let mut surroundings = Surroundings {
+            out: &mut out,
+            err: &mut err,
+            stdin: Some(Box::new(io::stdin())),
+            stdin_is_terminal: io::stdin().is_terminal(),
+            out_is_terminal: io::stdout().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
+            terminal_width: terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty())
+                || std::env::var_os("TERM").is_some_and(|it| it == "dumb"),
+            now_ns: now_ns(),
+        };
+        analyze_traces::run::run(invocation, &mut surroundings).and_then(|exit| Ok(out.flush().map(|()| exit)?))
+    };
+    FINISHED.store(true, Ordering::SeqCst);
+    match outcome {
+        Ok(Exit::Success) => ExitCode::SUCCESS,
+        Ok(Exit::LimitExceeded) => LIMIT_EXCEEDED.into(),
+        Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
+        Err(err) => report(&err),
+    }
+}
+
+static FINISHED: AtomicBool = AtomicBool::new(false);
+
+/// Ctrl-C ends the process with the usual status; a report being written to a file is either whole or not there.
+#[expect(clippy::exit, reason = "a signal has no other way out")]
+fn watch_for_interrupts() {
+    // Without a handler the system's own ends the process as well.
+    let _ = ctrlc::set_handler(|| {
+        if !FINISHED.load(Ordering::SeqCst) {
+            let _ = writeln!(io::stderr());
+            std::process::exit(INTERRUPTED);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    });
+}
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Help and version go to standard output, everything else to standard error.
+fn usage(err: &clap::Error) -> ExitCode {
+    match err.print() {
+        Ok(()) if !err.use_stderr() => ExitCode::SUCCESS,
+        Err(io) if io.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        _ => COULD_NOT_RUN.into(),
+    }
+}
+
+fn is_broken_pipe(err: &anyhow::Error) -> bool {
+    err.chain().any(|it| it.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe))
+}
+
+fn report(err: &anyhow::Error) -> ExitCode {
+    let mut stderr = io::stderr().lock();
+    let message = analyze_traces::render::sanitize::line(&format!("{err:#}")).into_owned();
+    let _ = writeln!(stderr, "error: {message}");
+    if let Some(hint) = err.chain().find_map(|it| it.downcast_ref::<Failure>().and_then(Failure::hint)) {
+        let _ = writeln!(stderr, "\nhint: {hint}");
+    }
+    COULD_NOT_RUN.into()
+}

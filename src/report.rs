@@ -1,5 +1,7 @@
 //! What a pass has to say, as plain data: how it looks is the renderer's business.
 
+pub mod words;
+
 /// One part of the report: a typed result for programs and tables for people.
 pub trait Report {
     /// The keys this report fills in the JSON object, in the order they are written.
@@ -20,6 +22,8 @@ pub struct Section {
     pub notes: Vec<String>,
     /// The tables, most important first.
     pub tables: Vec<Table>,
+    /// Flags that show more of what matters most here: the next thing worth typing.
+    pub next: Option<Vec<String>>,
 }
 
 /// Rows under named columns.
@@ -40,7 +44,8 @@ pub struct Table {
 /// A heading and how dearly it is held.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// The heading; the unit of durations is added by the renderer.
+    /// The heading, in small letters; units are added by the renderer. Where all of a table's are
+    /// empty it has no header.
     pub name: &'static str,
     /// Where room is short the columns with the largest number go first; 0 always stays.
     pub rank: u8,

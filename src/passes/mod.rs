@@ -4,7 +4,14 @@
 //! the report independent of both, and are tested for every pass: a fresh one is neutral under merge,
 //! the order of observing and merging cannot be seen, and a state written and read back is the same.
 
+mod bottlenecks;
+mod critical_path;
 mod erased;
+mod performance;
+mod share;
+mod sorted;
+mod summary;
+mod timestamp;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +23,10 @@ pub use erased::{AnyPass, Registered};
 
 /// Every pass, in the order of the report.
 pub const PASSES: &[Registered] = &[
+    Registered::of::<summary::Summary>(),
+    Registered::of::<bottlenecks::Bottlenecks>(),
+    Registered::of::<critical_path::CriticalPath>(),
+    Registered::of::<performance::Performance>(),
 ];
 
 /// What all passes are told.

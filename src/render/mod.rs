@@ -10,7 +10,7 @@ mod sample;
 pub mod sanitize;
 pub mod scale;
 pub mod table;
-pub mod units;
+pub(crate) use crate::report::words as units;
 
 use std::borrow::Cow;
 

@@ -62,7 +62,11 @@ impl<'a> Lexer<'a> {
             '@' if is_word(second) && !self.out.ends_in_operand() => self.placeholder(1),
             '%' if second == '(' => self.percent_name(),
             '%' if second == 's' && !self.rest[2..].starts_with(is_word) => self.placeholder(1),
-            '?' => self.placeholder(1),
+            '?' => {
+                self.take(1);
+                self.take_while(|it| it.is_ascii_digit());
+                self.out.value();
+            }
             '.' if second.is_ascii_digit() && !self.out.ends_in_operand() => self.number(),
             _ if first.is_ascii_digit() => self.number(),
             _ if is_name_start(first) => self.word(),
@@ -185,13 +189,14 @@ impl<'a> Lexer<'a> {
 
     fn number(&mut self) {
         let end = number_end(self.rest);
-        let glued = self.rest[end..].starts_with(is_word);
-        if glued {
-            // MySQL has names that begin with a digit.
-            self.word();
-        } else {
+        if !self.rest[end..].starts_with(|it: char| it.is_alphanumeric() || it == '_') {
             self.take(end);
             self.out.value();
+        } else if self.rest.starts_with('.') {
+            self.copy(1);
+        } else {
+            // MySQL has names that begin with a digit.
+            self.word();
         }
     }
 
@@ -443,6 +448,8 @@ mod tests {
         ("größe = 'ä' AND 名前 = '太郎'", "größe = ? AND 名前 = ?"),
         ("a) ] ) (1", "a) ] ) (?"),
         ("`open", "`open"),
+        ("x > .5a AND y = 1#2", "x > .5a AND y = ?"),
+        ("a = ?AND b = ?", "a = ?AND b = ?"),
     ];
 
     #[test]
@@ -455,7 +462,7 @@ mod tests {
     #[test]
     fn what_is_too_long_is_cut_between_characters() {
         let long = sql(&format!("xx{}", "太".repeat(MAX_BYTES)));
-        assert_eq!(long.len(), MAX_BYTES + "…".len());
+        assert_eq!(long.len(), MAX_BYTES - 2 + "…".len());
         assert!(long.ends_with("太…") && long.starts_with("xx太"));
     }
 

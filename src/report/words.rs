@@ -1,11 +1,11 @@
 //! Numbers as people read them: with three significant digits and thousands set apart.
 
 /// What a table shows where a number is not known or is no number.
-pub(super) const UNKNOWN: &str = "–";
+pub(crate) const UNKNOWN: &str = "–";
 
-pub(super) struct Unit {
-    pub(super) name: &'static str,
-    pub(super) ns: u64,
+pub(crate) struct Unit {
+    pub(crate) name: &'static str,
+    pub(crate) ns: u64,
     /// The smallest duration that reads better in this unit than in the one before.
     from_ns: u64,
 }
@@ -14,7 +14,7 @@ const MINUTE: u64 = 60_000_000_000;
 const HOUR: u64 = 60 * MINUTE;
 
 /// Smallest first. Minutes and hours start late: everybody reads 90 s, nobody reads 1.5 min.
-pub(super) const UNITS: [Unit; 6] = [
+pub(crate) const UNITS: [Unit; 6] = [
     Unit {
         name: "ns",
         ns: 1,
@@ -48,12 +48,12 @@ pub(super) const UNITS: [Unit; 6] = [
 ];
 
 /// The largest unit that the duration has at least one of.
-pub(super) fn natural_unit(ns: u64) -> usize {
+pub(crate) fn natural_unit(ns: u64) -> usize {
     UNITS.iter().rposition(|it| it.from_ns <= ns).unwrap_or(0)
 }
 
 /// As many decimals as make three digits, and no more than three.
-pub(super) fn decimals_for(ns: u64, unit: usize) -> usize {
+pub(crate) fn decimals_for(ns: u64, unit: usize) -> usize {
     match ns / UNITS[unit].ns {
         _ if unit == 0 || ns == 0 => 0,
         100.. => 0,
@@ -64,14 +64,14 @@ pub(super) fn decimals_for(ns: u64, unit: usize) -> usize {
 }
 
 /// The duration in steps of the last decimal, half a step rounded up.
-pub(super) fn rounded(ns: u64, unit: usize, decimals: usize) -> u64 {
+pub(crate) fn rounded(ns: u64, unit: usize, decimals: usize) -> u64 {
     let unit = u128::from(UNITS[unit].ns);
     let steps = (u128::from(ns) * 10u128.pow(decimals as u32) + unit / 2) / unit;
     u64::try_from(steps).unwrap_or(u64::MAX)
 }
 
 /// `1234567` with two decimals is `12,345.67`.
-pub(super) fn decimal(steps: u64, decimals: usize) -> String {
+pub(crate) fn decimal(steps: u64, decimals: usize) -> String {
     let power = 10u64.pow(decimals as u32);
     let whole = count(steps / power);
     match decimals {
@@ -161,7 +161,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// How many decimals read best for all the shares of one column.
-pub(super) fn percent_decimals(column: impl Iterator<Item = f64>) -> usize {
+pub(crate) fn percent_decimals(column: impl Iterator<Item = f64>) -> usize {
     let largest = column
         .filter(|it| it.is_finite())
         .map(f64::abs)
@@ -174,7 +174,7 @@ pub(super) fn percent_decimals(column: impl Iterator<Item = f64>) -> usize {
 }
 
 /// A share with so many decimals; what is little does not look like nothing, nor most like all.
-pub(super) fn percent_with(share: f64, decimals: usize) -> String {
+pub(crate) fn percent_with(share: f64, decimals: usize) -> String {
     if !share.is_finite() {
         return UNKNOWN.to_owned();
     }

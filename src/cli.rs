@@ -1,0 +1,382 @@
+//! The command line: what may be typed, and what it means.
+
+mod parse;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use crate::filter::{Bound, Filter, TagFilter, TimeRange};
+use crate::input::SplitOptions;
+use crate::model::{AsyncChildren, DeriveOptions, Id};
+use crate::passes::{AnyPass, PASSES, PassOptions};
+pub use parse::TimeSpec;
+
+/// What was asked for.
+pub enum Invocation {
+    /// Analyze captures.
+    Analyze(Box<Plan>),
+    /// Print what a shell needs to complete commands.
+    Completions(clap_complete::Shell),
+    /// Print the manual page.
+    Man,
+}
+
+/// An analysis as it was asked for.
+pub struct Plan {
+    /// Files, directories, patterns, `-`.
+    pub inputs: Vec<String>,
+    /// How many threads parse.
+    pub threads: NonZeroUsize,
+    /// How streams are cut.
+    pub split: SplitOptions,
+    /// Whether no traces are an error.
+    pub fail_empty: bool,
+    /// Which traces are kept; the time range comes from `time_range`.
+    pub filter: Filter,
+    /// When traces start, still to be counted back from something.
+    pub time_range: Option<TimeFilter>,
+    /// How traces are derived.
+    pub derive: DeriveOptions,
+    /// The passes to run, in the order of the report.
+    pub passes: Vec<Box<dyn AnyPass>>,
+    /// Their names.
+    pub pass_names: Vec<&'static str>,
+    /// Services whose dependents are asked for; to warn of unknown ones.
+    pub blast_radius: Vec<String>,
+    /// Where and how it is written.
+    pub output: Output,
+}
+
+/// `--time-range` and `--now`.
+pub struct TimeFilter {
+    /// The range.
+    pub spec: TimeSpec,
+    /// As typed.
+    pub typed: String,
+    /// What a length counts back from: nothing typed is the newest trace, `Some(None)` the clock.
+    pub now: Option<Option<i64>>,
+}
+
+/// Where and how the report is written.
+pub struct Output {
+    /// JSON instead of tables.
+    pub json: bool,
+    /// A file instead of standard output.
+    pub file: Option<PathBuf>,
+    /// When colors are used.
+    pub color: ColorWhen,
+    /// Columns; the terminal's if not typed.
+    pub width: Option<usize>,
+    /// Explain on standard error what was decided.
+    pub verbose: bool,
+}
+
+/// When colors are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum AsyncWhen {
+    /// The parent waited for it until its own end
+    Clip,
+    /// Nobody waited for it
+    Ignore,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    it ran (also when the output was closed early, or no trace was left)
+  1    it ran, and a limit you set was exceeded
+  2    it could not run: usage, unreadable input, no traces with --fail-empty,
+       a --trace-id that is nowhere
+  130  stopped by Ctrl-C
+
+Examples:
+  analyze-traces traces.json
+  analyze-traces traces.json --service checkout --errors-only --time-range 1h
+  kubectl logs exporter | analyze-traces - --bottlenecks --json | jq .bottlenecks[0]";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+struct InputArgs {
+    /// Captures: files, directories, patterns, or - for standard input
+    ///
+    /// Directories are searched for captures, other files in them are passed over. Without any,
+    /// standard input is read if it is not a terminal.
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<String>,
+
+    /// Report what is intact of a broken capture, and how much was lost
+    #[arg(long)]
+    lenient: bool,
+
+    /// Refuse a single trace larger than this; units: K, M, G (powers of 1024)
+    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = parse::size)]
+    max_trace_bytes: u64,
+
+    /// How many threads parse and analyze [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    /// Exit with status 2 if no trace is left
+    #[arg(long)]
+    fail_empty: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Filter")]
+struct FilterArgs {
+    /// Keep traces with a span of this service (repeated: any of them)
+    #[arg(long, value_name = "SERVICE")]
+    service: Vec<String>,
+
+    /// Keep traces with a span of this operation, of that service if both are given (repeated: any)
+    #[arg(long, value_name = "OPERATION")]
+    operation: Vec<String>,
+
+    /// Keep traces with a span that has key=value or key, or without any that has key!=value (repeated: all)
+    ///
+    /// The span's own attributes and its process's count. Together with --service and --operation
+    /// one and the same span has to meet all.
+    #[arg(long, value_name = "TAG", value_parser = parse::tag)]
+    tag: Vec<TagFilter>,
+
+    /// Keep this trace (repeated: any of them); exit with status 2 if it is nowhere
+    #[arg(long, value_name = "ID", value_parser = parse::id)]
+    trace_id: Vec<Id>,
+
+    /// Keep traces with this root, as service:operation or service (repeated: any); `\:` is a colon
+    #[arg(long, value_name = "ROOT", value_parser = parse::root)]
+    root: Vec<(String, Option<String>)>,
+
+    /// Keep traces that took at least this long: 250 (ms), 1.5s, 1m30s
+    #[arg(long, value_name = "DURATION", value_parser = parse::bound)]
+    min_duration: Option<Bound>,
+
+    /// Keep traces that took at most this long
+    #[arg(long, value_name = "DURATION", value_parser = parse::bound)]
+    max_duration: Option<Bound>,
+
+    /// Another name for --min-duration
+    #[arg(long, value_name = "MS", value_parser = parse::bound)]
+    latency_threshold: Option<Bound>,
+
+    /// Keep traces that contain an error
+    #[arg(long)]
+    errors_only: bool,
+
+    /// Keep traces that start in this range: 1h, 30m, 2d, or START..END
+    ///
+    /// A length counts back from the newest trace start (see --now). START and END are RFC 3339
+    /// (2026-01-31T10:00:00Z) or numbers since the epoch; either may be left out; END is not
+    /// included. All times are UTC.
+    #[arg(long, value_name = "RANGE", value_parser = parse::time_range)]
+    time_range: Option<(TimeSpec, String)>,
+
+    /// Count --time-range back from the clock, or from this moment, instead of the newest trace
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse::moment)]
+    now: Option<Option<i64>>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Analysis")]
+struct AnalysisArgs {
+    /// Rows of each table and list (0: all) [default: 10 in tables; in JSON only the critical paths are cut]
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+
+    /// Example traces of each row
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    examples: usize,
+
+    /// How far a call may reach into the next and still count as before it, in percent of their parent
+    #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = parse::percent_ppm)]
+    overlap_tolerance: u64,
+
+    /// What a child that outlives its parent means
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = AsyncWhen::Clip)]
+    async_children: AsyncWhen,
+
+    /// Move servers whose clock is off into the calls they answer
+    #[arg(long)]
+    skew_correction: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// Write JSON (docs/schema.json): pretty on a terminal, compact in a pipe or file
+    #[arg(long)]
+    json: bool,
+
+    /// Write to this file, all at once or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// When to use colors; NO_COLOR is respected
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto)]
+    color: ColorWhen,
+
+    /// Columns of the tables [default: the terminal's; in a pipe nothing is cut]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..))]
+    width: Option<u16>,
+
+    /// Explain on standard error what was decided, and show stack traces of errors
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Everything that may be typed.
+pub fn command() -> Command {
+    let command = Command::new("analyze-traces")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Why is it slow, what fails first, who calls whom: answers from exported traces")
+        .after_help(EXIT_STATUS)
+        .subcommand_negates_reqs(true)
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true);
+    let command = FilterArgs::augment_args(InputArgs::augment_args(command));
+    let mut command = command.next_help_heading("Analysis");
+    for pass in PASSES.iter().filter(|it| !it.always) {
+        let about = format!("{} (without any of these flags: all)", pass.about);
+        let about = if pass.name == "bottlenecks" { about } else { pass.about.to_owned() };
+        command = command.arg(Arg::new(pass.name).long(pass.name).action(ArgAction::SetTrue).help(about));
+    }
+    let mut command = AnalysisArgs::augment_args(command);
+    for pass in PASSES {
+        command = (pass.augment)(command);
+    }
+    OutputArgs::augment_args(command)
+        .subcommand(
+            Command::new("completions")
+                .about("Print what a shell needs to complete commands")
+                .arg(Arg::new("shell").value_name("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell))),
+        )
+        .subcommand(Command::new("man").about("Print the manual page"))
+}
+
+/// Reads the command line.
+pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Invocation, clap::Error> {
+    let mut matches = command().try_get_matches_from(args)?;
+    match matches.remove_subcommand() {
+        Some((name, mut sub)) if name == "completions" => {
+            let shell = sub.remove_one::<clap_complete::Shell>("shell").expect("clap asks for it");
+            Ok(Invocation::Completions(shell))
+        }
+        Some(_) => Ok(Invocation::Man),
+        None => Ok(Invocation::Analyze(Box::new(plan(&matches)?))),
+    }
+}
+
+fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
+    let input = InputArgs::from_arg_matches(matches)?;
+    let filter = FilterArgs::from_arg_matches(matches)?;
+    let analysis = AnalysisArgs::from_arg_matches(matches)?;
+    let output = OutputArgs::from_arg_matches(matches)?;
+    let options = PassOptions { top: analysis.top, examples: analysis.examples, verbose: output.verbose };
+    let asked = |name: &str| PASSES.iter().any(|it| it.name == name && !it.always) && matches.get_flag(name);
+    let all = !PASSES.iter().any(|it| asked(it.name));
+    let mut passes = Vec::new();
+    let mut pass_names = Vec::new();
+    for pass in PASSES.iter().filter(|it| it.always || all || asked(it.name)) {
+        passes.push((pass.build)(matches, &options)?);
+        pass_names.push(pass.name);
+    }
+    let blast_radius = matches.try_get_many::<String>("blast_radius").ok().flatten();
+    let max_element_bytes = input.max_trace_bytes;
+    Ok(Plan {
+        inputs: input.inputs,
+        threads: input.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        split: SplitOptions { lenient: input.lenient, max_element_bytes },
+        fail_empty: input.fail_empty,
+        time_range: filter.time_range.map(|(spec, typed)| TimeFilter { spec, typed, now: filter.now }),
+        filter: Filter {
+            services: filter.service,
+            operations: filter.operation,
+            tags: filter.tag,
+            trace_ids: filter.trace_id,
+            roots: filter.root,
+            min_duration_ns: filter.min_duration,
+            max_duration_ns: filter.max_duration,
+            latency_threshold_ns: filter.latency_threshold,
+            errors_only: filter.errors_only,
+            time_range: None,
+        },
+        derive: DeriveOptions {
+            overlap_tolerance_ppm: analysis.overlap_tolerance,
+            async_children: match analysis.async_children {
+                AsyncWhen::Clip => AsyncChildren::Clip,
+                AsyncWhen::Ignore => AsyncChildren::Ignore,
+            },
+            skew_correction: analysis.skew_correction,
+        },
+        passes,
+        pass_names,
+        blast_radius: blast_radius.into_iter().flatten().cloned().collect(),
+        output: Output {
+            json: output.json,
+            file: output.output,
+            color: output.color,
+            width: output.width.map(usize::from),
+            verbose: output.verbose,
+        },
+    })
+}
+
+impl TimeFilter {
+    /// The range, once it is known what it counts back from.
+    pub fn resolve(&self, newest_ns: i64) -> TimeRange {
+        match self.spec {
+            // The newest start itself belongs to the last hour.
+            TimeSpec::Back(length_ns) => {
+                TimeRange { from_ns: newest_ns.saturating_sub(length_ns), until_ns: newest_ns.saturating_add(1) }
+            }
+            TimeSpec::Between(from_ns, until_ns) => TimeRange {
+                from_ns: from_ns.unwrap_or(i64::MIN),
+                until_ns: until_ns.unwrap_or(i64::MAX),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        command().debug_assert();
+    }
+
+    fn plan_of(args: &[&str]) -> Plan {
+        let args = std::iter::once("analyze-traces").chain(args.iter().copied()).map(Into::into);
+        match parse(args).unwrap() {
+            Invocation::Analyze(plan) => *plan,
+            _ => panic!("an analysis"),
+        }
+    }
+
+    #[test]
+    fn no_pass_flag_is_all_passes() {
+        assert_eq!(plan_of(&["x.json"]).passes.len(), PASSES.len());
+        assert_eq!(plan_of(&["x.json", "--errors"]).pass_names, ["summary", "errors"]);
+    }
+
+    #[test]
+    fn now_may_stand_alone_or_name_a_moment() {
+        assert!(plan_of(&["--time-range", "1h", "x.json"]).time_range.is_some_and(|it| it.now.is_none()));
+        assert!(plan_of(&["--time-range", "1h", "--now", "x.json"]).time_range.is_some_and(|it| it.now == Some(None)));
+        let plan = plan_of(&["--time-range", "1h", "--now=1970-01-01T00:00:01Z", "x.json"]);
+        assert_eq!(plan.time_range.map(|it| it.now), Some(Some(Some(1_000_000_000))));
+        assert_eq!(plan.inputs, ["x.json"]);
+    }
+}

@@ -1,0 +1,89 @@
+//! What stands above and below the tables: what was read, what was left out, what to type next.
+
+use std::io::{self, Write};
+
+use super::input_report::InputReport;
+use crate::cli::Plan;
+use crate::render::{Look, cut, sanitize, units};
+use crate::report::Section;
+
+/// How many sources are named before it is only said how many there are.
+const NAMED: usize = 3;
+
+/// The lines above the tables.
+pub(super) fn write(out: &mut dyn Write, input: &InputReport, look: &Look) -> io::Result<()> {
+    let mut lines = Vec::new();
+    // A loss comes first: everything below is about less than was there.
+    lines.extend(input.incomplete_reasons.iter().map(|it| format!("incomplete: {it}")));
+    lines.push(read_line(input));
+    for source in &input.sources {
+        lines.extend(source.warnings.iter().map(|it| format!("warning: {}: {it}", source.name)));
+    }
+    if !input.filters.is_empty() {
+        let steps: Vec<String> =
+            input.filters.iter().map(|it| format!("{} ({})", it.filter, units::count(it.kept))).collect();
+        lines.push(format!("kept {} traces: {}", units::count(input.traces_kept), steps.join(", ")));
+    }
+    lines.extend(losses(input));
+    for line in lines {
+        for part in cut::wrap(&sanitize::line(&line), look.width.unwrap_or(usize::MAX)) {
+            writeln!(out, "{part}")?;
+        }
+    }
+    writeln!(out)
+}
+
+fn read_line(input: &InputReport) -> String {
+    let mut names: Vec<String> = input.sources.iter().take(NAMED).map(|it| it.name.clone()).collect();
+    if input.sources.len() > NAMED {
+        names.push(format!("{} more files", input.sources.len() - NAMED));
+    }
+    let mut formats: Vec<&str> = input.sources.iter().map(|it| it.format).collect();
+    formats.sort_unstable();
+    formats.dedup();
+    format!(
+        "{} ({}): {} traces, {} spans",
+        names.join(", "),
+        formats.join(", "),
+        units::count(input.traces_read),
+        units::count(input.n_spans)
+    )
+}
+
+/// What was skipped and what was mended, a line each.
+pub(super) fn losses(input: &InputReport) -> Vec<String> {
+    let mut lines: Vec<String> = input
+        .skipped
+        .iter()
+        .map(|it| format!("skipped {} × {} (first: {})", units::count(it.count), it.reason, it.example))
+        .collect();
+    let mended: Vec<String> = input
+        .repaired
+        .counts()
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, words)| format!("{} {words}", units::count(*n)))
+        .collect();
+    if !mended.is_empty() {
+        lines.push(format!("repaired: {}", mended.join(", ")));
+    }
+    lines
+}
+
+/// The command that shows more of what matters most.
+pub(super) fn write_next(out: &mut dyn Write, plan: &Plan, sections: &[Section], look: &Look) -> io::Result<()> {
+    let Some(next) = sections.iter().find_map(|it| it.next.as_ref()) else { return Ok(()) };
+    let mut words = vec!["analyze-traces".to_owned()];
+    words.extend(plan.inputs.iter().map(|it| quoted(it)));
+    words.extend(next.iter().map(|it| quoted(it)));
+    let line = format!("next: {}", sanitize::line(&words.join(" ")));
+    // A command is copied: it is never wrapped by us.
+    let (on, off) = if look.color { ("\u{1b}[2m", "\u{1b}[22m") } else { ("", "") };
+    writeln!(out, "{on}{line}{off}")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "-_./:=@,+%".contains(it);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
