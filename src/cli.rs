@@ -183,7 +183,7 @@ struct FilterArgs {
     time_range: Option<(TimeSpec, String)>,
 
     /// Count --time-range back from the clock, or from this moment, instead of the newest trace
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse::moment)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse::moment_ns)]
     now: Option<Option<i64>>,
 }
 
@@ -257,9 +257,12 @@ pub fn command() -> Command {
     }
     OutputArgs::augment_args(command)
         .subcommand(
-            Command::new("completions")
-                .about("Print what a shell needs to complete commands")
-                .arg(Arg::new("shell").value_name("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell))),
+            Command::new("completions").about("Print what a shell needs to complete commands").arg(
+                Arg::new("shell")
+                    .value_name("SHELL")
+                    .required(true)
+                    .value_parser(clap::value_parser!(clap_complete::Shell)),
+            ),
         )
         .subcommand(Command::new("man").about("Print the manual page"))
 }
@@ -340,10 +343,9 @@ impl TimeFilter {
             TimeSpec::Back(length_ns) => {
                 TimeRange { from_ns: newest_ns.saturating_sub(length_ns), until_ns: newest_ns.saturating_add(1) }
             }
-            TimeSpec::Between(from_ns, until_ns) => TimeRange {
-                from_ns: from_ns.unwrap_or(i64::MIN),
-                until_ns: until_ns.unwrap_or(i64::MAX),
-            },
+            TimeSpec::Between(from_ns, until_ns) => {
+                TimeRange { from_ns: from_ns.unwrap_or(i64::MIN), until_ns: until_ns.unwrap_or(i64::MAX) }
+            }
         }
     }
 }

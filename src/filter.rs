@@ -129,7 +129,9 @@ impl Filter {
         let each = |flag: &str, values: &[String]| {
             values.iter().map(|it| format!("{flag} {}", quoted(it))).collect::<Vec<_>>().join(" ")
         };
-        let bound = |flag: &str, bound: &Option<Bound>| bound.as_ref().map_or(String::new(), |it| format!("{flag} {}", it.typed));
+        let bound = |flag: &str, bound: &Option<Bound>| {
+            bound.as_ref().map_or(String::new(), |it| format!("{flag} {}", it.typed))
+        };
         match step {
             Step::Service => each("--service", &self.services),
             Step::Operation => each("--operation", &self.operations),
@@ -165,7 +167,8 @@ impl Filter {
             Step::Root => trace.roots().iter().any(|it| {
                 let root = trace.span(it.span);
                 self.roots.iter().any(|(service, operation)| {
-                    root.service.as_str() == service && operation.as_ref().is_none_or(|it| root.operation.as_str() == it)
+                    root.service.as_str() == service
+                        && operation.as_ref().is_none_or(|it| root.operation.as_str() == it)
                 })
             }),
             Step::MinDuration => self.min_duration_ns.as_ref().is_none_or(|it| trace.duration_ns() >= it.ns),
@@ -224,12 +227,17 @@ impl TagFilter {
         let hit = |it: &Attribute| it.key.as_str() == self.key.as_str() && semantics::has_value(trace, it, value);
         trace.attributes(span).iter().any(hit)
             || trace.process_attributes(span).iter().any(hit)
-            || (self.key.as_str() == "span.kind" && span.kind.is_some_and(|it| value.is_none_or(|value| Kind::from_text(value) == Some(it))))
+            || (self.key.as_str() == "span.kind"
+                && span.kind.is_some_and(|it| value.is_none_or(|value| Kind::from_text(value) == Some(it))))
     }
 }
 
 /// In quotes if a shell would take it apart.
 fn quoted(text: &str) -> String {
     let plain = |it: char| it.is_alphanumeric() || "-_./:=@,+%".contains(it);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

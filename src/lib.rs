@@ -1,4 +1,50 @@
-//! Turns exported traces into answers.
+//! Turns exported traces into answers: why is it slow, what fails first, who calls whom.
+//!
+//! # The house
+//!
+//! One crate, a library and a thin binary. Data goes one way:
+//!
+//! ```text
+//! source --bytes--> format --drafts--> assembler --Trace--> filter --> passes --finish--> reports --> tables | JSON
+//! ```
+//!
+//! * [`input`] knows where bytes come from and what they mean. A stream is cut into chunks of whole
+//!   elements by one thread; parsers turn elements into drafts on all of them. A format is one file
+//!   and one line in `FORMATS`.
+//! * [`model`] assembles drafts into traces (parents before children, every repair counted) and
+//!   derives what several passes need: self time, main root, critical paths.
+//! * [`filter`] keeps or drops whole traces.
+//! * [`passes`] look at traces one by one, on any thread; their states merge. A pass is one file and
+//!   one line in [`passes::PASSES`]; its flags, help, JSON keys, tables and law tests follow.
+//! * [`report`] is what a pass has to say, as plain data; [`render`] makes tables and JSON of it.
+//! * `pipeline` moves all this over threads, [`cli`] says what was asked for, [`run`] puts it together.
+//!
+//! `model` and [`stats`] name nothing of ours; `input` and `filter` name `model`; `passes` name
+//! `model`, `stats` and `report`; `render` names `report`. A test (`tests/layers.rs`) reads the `use`
+//! lines and holds them to it.
+//!
+//! # What always holds
+//!
+//! * Below `main` nothing exits or reaches for standard streams, the environment or the clock: they
+//!   come in as [`run::Surroundings`].
+//! * Reading does not fail on one bad span or trace: it skips and counts. It fails on bytes that are
+//!   not the format, and says where; the first fault in the order of the bytes is the one reported.
+//! * Memory is bounded by the largest trace and by what passes keep, not by the size of the input.
+//! * Nothing recurses over spans or over nested values.
+//! * Same traces, same bytes out, whatever the number of threads and the order of files.
+//! * Texts out of traces are data: the renderers escape what a terminal would obey.
+//!
+//! # Where this differs from the first plan
+//!
+//! * Quantiles walk the sparse counts by integer ranks instead of building a dense HdrHistogram for
+//!   each report: the buckets are HdrHistogram's, tested value by value, and the answers are equal;
+//!   the dense copy cost more than the whole report of a small capture, and HdrHistogram's rank is
+//!   computed in floating point, which is off by one for some quantiles.
+//! * Names (services, operations) are interned once for the process and never freed: every pass
+//!   keeps its operations to the end anyway, and comparing addresses is what makes passes cheap.
+//! * A format has two halves, a frame for cutting the stream and a parser for elements, instead of
+//!   one `read`: so cutting and parsing run on different threads.
+
 pub mod cli;
 pub mod failure;
 pub mod filter;

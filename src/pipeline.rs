@@ -19,8 +19,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use crate::failure::Failure;
+use crate::input::PIECE;
 use crate::input::source::Source;
-use crate::input::{Chunk, FORMATS, Format, Judgement, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split};
+use crate::input::{
+    Chunk, Emit, FORMATS, Format, Judgement, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split,
+};
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use seen::Seen;
 use worker::Worker;
@@ -95,6 +98,8 @@ pub(super) struct Shared {
     seen: Mutex<Seen>,
     fault: Mutex<Option<Fault>>,
     stopped: AtomicBool,
+    /// Memory of chunks that are done with.
+    spares: Mutex<Vec<Vec<u8>>>,
 }
 
 /// The first thing wrong in the order of the bytes.
@@ -104,6 +109,17 @@ struct Fault {
 }
 
 impl Shared {
+    fn spare(&self) -> Option<Vec<u8>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Keeps a chunk's memory for the next, unless it grew for one huge trace.
+    fn give_back(&self, bytes: Vec<u8>) {
+        if bytes.capacity() <= 2 * PIECE {
+            self.spares.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        }
+    }
+
     fn report(&self, source: usize, place: Place, what: String) {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         let at = (source, place);
@@ -139,11 +155,15 @@ fn read_once<C: Consumer>(
     fresh: &(dyn Fn() -> C + Sync),
     held: &HashSet<u128>,
 ) -> anyhow::Result<Read1<C>> {
-    let shared =
-        Shared { seen: Mutex::new(Seen::holding(held)), fault: Mutex::default(), stopped: AtomicBool::new(false) };
+    let shared = Shared {
+        seen: Mutex::new(Seen::holding(held)),
+        fault: Mutex::default(),
+        stopped: AtomicBool::new(false),
+        spares: Mutex::default(),
+    };
     let (mut workers, mut tally) = if reading.threads.get() == 1 {
         let mut worker = Worker::new(reading, &shared, fresh());
-        let tally = read_sources(reading, &shared, &mut |chunk| worker.process(&chunk))?;
+        let tally = read_sources(reading, &shared, &mut worker)?;
         (vec![worker.finish()], tally)
     } else {
         read_threaded(reading, &shared, fresh)?
@@ -161,7 +181,9 @@ fn read_once<C: Consumer>(
         tally.merge(part);
     }
     if tally.n_cut_traces > 0 {
-        tally.incomplete.push(format!("{} cut short by their server (more spans than it shows)", traces(tally.n_cut_traces)));
+        tally
+            .incomplete
+            .push(format!("{} cut short by their server (more spans than it shows)", traces(tally.n_cut_traces)));
     }
     Ok((consumers, tally, conflicts))
 }
@@ -187,16 +209,13 @@ fn read_threaded<C: Consumer>(
                     loop {
                         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
                         let Ok(chunk) = next else { break };
-                        worker.process(&chunk);
+                        worker.emit(chunk);
                     }
                     worker.finish()
                 })
             })
             .collect();
-        let outcome = read_sources(reading, shared, &mut |chunk| {
-            sender.send(chunk).is_ok() && !shared.stopped.load(Ordering::Relaxed)
-        });
-        drop(sender);
+        let outcome = read_sources(reading, shared, &mut Dispatch { sender, shared });
         let workers = handles.into_iter().map(|it| it.join().expect("a worker does not panic")).collect();
         // Workers may have met a fault after the last chunk was handed over.
         let tally = outcome?;
@@ -205,12 +224,24 @@ fn read_threaded<C: Consumer>(
     })
 }
 
+/// Gives chunks to whichever worker is free; gone when there are no more.
+struct Dispatch<'a> {
+    sender: mpsc::SyncSender<Chunk>,
+    shared: &'a Shared,
+}
+
+impl Emit for Dispatch<'_> {
+    fn emit(&mut self, chunk: Chunk) -> bool {
+        self.sender.send(chunk).is_ok() && !self.shared.stopped.load(Ordering::Relaxed)
+    }
+
+    fn spare(&mut self) -> Option<Vec<u8>> {
+        self.shared.spare()
+    }
+}
+
 /// Cuts every source into chunks.
-fn read_sources(
-    reading: &Reading<'_>,
-    shared: &Shared,
-    emit: &mut dyn FnMut(Chunk) -> bool,
-) -> anyhow::Result<Tally> {
+fn read_sources(reading: &Reading<'_>, shared: &Shared, emit: &mut dyn Emit) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut n_bytes = 0;
     for (idx, source) in reading.sources.iter().enumerate() {
@@ -235,12 +266,16 @@ fn read_source(
     idx: usize,
     source: &Source,
     n_before: u64,
-    emit: &mut dyn FnMut(Chunk) -> bool,
+    emit: &mut dyn Emit,
     tally: &mut Tally,
 ) -> anyhow::Result<u64> {
     let mut input = source.open()?;
     let mut head = Vec::with_capacity(HEAD);
-    input.by_ref().take(HEAD as u64).read_to_end(&mut head).with_context(|| format!("failed to read {}", source.name))?;
+    input
+        .by_ref()
+        .take(HEAD as u64)
+        .read_to_end(&mut head)
+        .with_context(|| format!("failed to read {}", source.name))?;
     let format = match detect(&head) {
         Ok(format) => format,
         Err(err) if source.is_named => return Err(err.into_error(&source.name)),
@@ -250,7 +285,8 @@ fn read_source(
         }
     };
     let n_mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
-    let mut rest = Counted { input: io::Cursor::new(&head[n_mark..]).chain(input), n: n_before, progress: reading.progress };
+    let mut rest =
+        Counted { input: io::Cursor::new(&head[n_mark..]).chain(input), n: n_before, progress: reading.progress };
     let mut stream = Stream::new(&mut rest);
     let (frames, outcome) = split(&mut stream, format.frame(), idx, reading.split, emit);
     match outcome {
@@ -313,7 +349,8 @@ fn fail_on_known_fault(reading: &Reading<'_>, shared: &Shared, upto: usize) -> a
     if reading.threads.get() > 1 && !shared.stopped.load(Ordering::Relaxed) {
         return Ok(());
     }
-    let is_here = shared.fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|it| it.at.0 <= upto);
+    let is_here =
+        shared.fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|it| it.at.0 <= upto);
     if is_here && reading.threads.get() == 1 { fail_on_fault(reading, shared) } else { Ok(()) }
 }
 
@@ -371,12 +408,15 @@ fn not_detected<T>(what: impl Into<String>, hint: impl Into<String>) -> Result<T
 
 /// Tells the format of a source by its first bytes.
 fn detect(head: &[u8]) -> Result<&'static dyn Format, NotDetected> {
-    const EXPORT: &str = "save traces with: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000' > traces.json";
+    const EXPORT: &str =
+        "save traces with: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000' > traces.json";
     let bytes = head.strip_prefix(BOM).unwrap_or(head);
     let first = bytes.trim_ascii_start();
     match first {
         [] => return not_detected("it is empty", EXPORT),
-        [0x1f, 0x8b, ..] => return not_detected("it is compressed with gzip", "pipe it: gunzip -c FILE | analyze-traces -"),
+        [0x1f, 0x8b, ..] => {
+            return not_detected("it is compressed with gzip", "pipe it: gunzip -c FILE | analyze-traces -");
+        }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             return not_detected("it is compressed with zstd", "pipe it: zstd -dc FILE | analyze-traces -");
         }
@@ -388,7 +428,10 @@ fn detect(head: &[u8]) -> Result<&'static dyn Format, NotDetected> {
         _ => {
             let shown: String = String::from_utf8_lossy(&first[..first.len().min(24)]).escape_debug().collect();
             let at = head.len() - first.len();
-            return not_detected(format!("expected `{{` or `[` at byte {at} (line 1), found `{shown}`: not JSON"), EXPORT);
+            return not_detected(
+                format!("expected `{{` or `[` at byte {at} (line 1), found `{shown}`: not JSON"),
+                EXPORT,
+            );
         }
     }
     let text = match std::str::from_utf8(first) {

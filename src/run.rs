@@ -239,7 +239,9 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
     if !findings.found_ids.is_empty() && !findings.found_ids.contains(&true) {
         let ids: Vec<String> = plan.filter.trace_ids.iter().map(ToString::to_string).collect();
         let message = format!("failed to find trace {} among {} traces", ids.join(", "), findings.input.traces_read);
-        return Err(Failure::with_hint(message, "check the id, and that the capture covers the time of the trace").into());
+        return Err(
+            Failure::with_hint(message, "check the id, and that the capture covers the time of the trace").into()
+        );
     }
     if plan.fail_empty && findings.input.traces_kept == 0 {
         let message = match findings.input.traces_read {
@@ -261,7 +263,9 @@ fn hint_for_empty(plan: &Plan, findings: &Findings) -> Option<String> {
         let mut close: Vec<(usize, &str)> = known
             .iter()
             .map(|it| (strsim::damerau_levenshtein(&unknown.to_lowercase(), &it.as_str().to_lowercase()), it.as_str()))
-            .filter(|(distance, it)| *distance <= 1 + unknown.len() / 3 || it.to_lowercase().contains(&unknown.to_lowercase()))
+            .filter(|(distance, it)| {
+                *distance <= 1 + unknown.len() / 3 || it.to_lowercase().contains(&unknown.to_lowercase())
+            })
             .collect();
         close.sort_unstable();
         let names: Vec<&str> = close.iter().map(|it| it.1).take(3).collect();

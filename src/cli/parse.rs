@@ -17,7 +17,9 @@ const S: i64 = 1_000 * MS;
 
 /// A duration as Go writes it, or a plain number of milliseconds.
 fn duration_ns(text: &str) -> Result<i64, String> {
-    let refused = || format!("'{text}' is not a duration: expected milliseconds (250) or a number with a unit (1.5s, 300ms, 1m30s)");
+    let refused = || {
+        format!("'{text}' is not a duration: expected milliseconds (250) or a number with a unit (1.5s, 300ms, 1m30s)")
+    };
     if text.bytes().all(|it| it.is_ascii_digit() || it == b'.') && !text.is_empty() {
         return scaled(text, MS).ok_or_else(refused);
     }
@@ -66,8 +68,9 @@ pub(super) fn bound(text: &str) -> Result<Bound, String> {
 }
 
 /// A moment: RFC 3339, or a number since the epoch in s, ms, µs or ns by its size.
-fn moment_ns(text: &str) -> Result<i64, String> {
-    let refused = || format!("'{text}' is not a moment: expected RFC 3339 (2026-01-31T10:00:00Z) or a number since the epoch");
+pub(super) fn moment_ns(text: &str) -> Result<i64, String> {
+    let refused =
+        || format!("'{text}' is not a moment: expected RFC 3339 (2026-01-31T10:00:00Z) or a number since the epoch");
     if let Ok(number) = text.parse::<i64>() {
         // A number of seconds has ten digits until the year 2286.
         let unit_ns = match text.trim_start_matches('-').len() {
@@ -80,10 +83,6 @@ fn moment_ns(text: &str) -> Result<i64, String> {
     }
     let timestamp: jiff::Timestamp = text.parse().map_err(|_| refused())?;
     i64::try_from(timestamp.as_nanosecond()).map_err(|_| refused())
-}
-
-pub(super) fn moment(text: &str) -> Result<Option<i64>, String> {
-    moment_ns(text).map(Some)
 }
 
 pub(super) fn time_range(text: &str) -> Result<(TimeSpec, String), String> {
@@ -99,7 +98,10 @@ pub(super) fn time_range(text: &str) -> Result<(TimeSpec, String), String> {
         None if text.ends_with(|it: char| it.is_ascii_digit()) => {
             return Err(format!("'{text}' has no unit: expected a length (1h, 30m, 2d) or START..END"));
         }
-        None => TimeSpec::Back(duration_ns(text).map_err(|_| format!("'{text}' is not a range: expected a length (1h, 30m, 2d) or START..END"))?),
+        None => TimeSpec::Back(
+            duration_ns(text)
+                .map_err(|_| format!("'{text}' is not a range: expected a length (1h, 30m, 2d) or START..END"))?,
+        ),
     };
     Ok((spec, text.to_owned()))
 }
@@ -183,7 +185,14 @@ mod tests {
     #[test]
     fn moments_are_rfc_3339_or_numbers() {
         let at = 1_793_527_200 * S;
-        for text in ["2026-11-01T10:00:00Z", "2026-11-01T12:00:00+02:00", "1793527200", "1793527200000", "1793527200000000", "1793527200000000000"] {
+        for text in [
+            "2026-11-01T10:00:00Z",
+            "2026-11-01T12:00:00+02:00",
+            "1793527200",
+            "1793527200000",
+            "1793527200000000",
+            "1793527200000000000",
+        ] {
             assert_eq!(moment_ns(text), Ok(at), "{text}");
         }
         assert!(moment_ns("yesterday").is_err());

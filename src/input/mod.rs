@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use split::SplitOptions;
-pub(crate) use split::{Frame, Frames, SplitError, fault_in, split};
+pub(crate) use split::{Emit, Frame, Frames, SplitError, fault_in, split};
 pub use stream::{Chunk, Place};
-pub(crate) use stream::Stream;
+pub(crate) use stream::{PIECE, Stream};
 
 use crate::model::{Draft, Wanted};
 

@@ -64,7 +64,10 @@ pub(crate) struct Loss {
 pub(crate) enum SplitError {
     Io(io::Error),
     /// The bytes are not JSON, or not in this frame.
-    Syntax { place: Place, what: String },
+    Syntax {
+        place: Place,
+        what: String,
+    },
     /// The one who takes the chunks wants no more.
     Stopped,
 }
@@ -77,13 +80,22 @@ impl From<io::Error> for SplitError {
 
 type Result<T> = std::result::Result<T, SplitError>;
 
-/// Cuts a stream; gives each chunk to `emit`, which says whether to go on.
+/// Takes chunks as they are cut.
+pub(crate) trait Emit {
+    /// Takes a chunk; says whether to go on.
+    fn emit(&mut self, chunk: Chunk) -> bool;
+
+    /// The memory of a chunk that is done with.
+    fn spare(&mut self) -> Option<Vec<u8>>;
+}
+
+/// Cuts a stream.
 pub(crate) fn split(
     stream: &mut Stream<'_>,
     frame: Frame,
     source: usize,
     options: SplitOptions,
-    emit: &mut dyn FnMut(Chunk) -> bool,
+    emit: &mut dyn Emit,
 ) -> (Frames, std::result::Result<(), SplitError>) {
     let mut splitter = Splitter {
         stream,
@@ -110,7 +122,7 @@ struct Splitter<'a, 'r> {
     frame: Frame,
     source: usize,
     options: SplitOptions,
-    emit: &'a mut dyn FnMut(Chunk) -> bool,
+    emit: &'a mut dyn Emit,
     /// Elements found and not yet handed on.
     elements: Vec<Range<usize>>,
     found: Frames,
@@ -423,8 +435,9 @@ impl Splitter<'_, '_> {
         if self.elements.is_empty() {
             self.stream.forget(keep);
         } else {
-            let chunk = self.stream.hand_over(keep, std::mem::take(&mut self.elements), self.source);
-            if !(self.emit)(chunk) {
+            let spare = self.emit.spare();
+            let chunk = self.stream.hand_over(keep, std::mem::take(&mut self.elements), self.source, spare);
+            if !self.emit.emit(chunk) {
                 return Err(SplitError::Stopped);
             }
         }

@@ -93,15 +93,33 @@ impl<'r> Stream<'r> {
             return Ok(false);
         }
         let want = if self.bytes.len() < PIECE { PIECE - self.bytes.len() } else { self.bytes.len() };
-        self.bytes.reserve_exact(want);
-        let n_read = Read::take(&mut *self.input, want as u64).read_to_end(&mut self.bytes)?;
-        self.ended = n_read == 0;
-        Ok(n_read > 0)
+        let start = self.bytes.len();
+        self.bytes.resize(start + want, 0);
+        let mut end = start;
+        while end < start + want {
+            match self.input.read(&mut self.bytes[end..]) {
+                Ok(0) => break,
+                Ok(n_read) => end += n_read,
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(err),
+            }
+        }
+        self.bytes.truncate(end);
+        self.ended = end == start;
+        Ok(end > start)
     }
 
     /// Hands over the bytes before `keep`, with the elements among them; the rest moves to the front.
-    pub(crate) fn hand_over(&mut self, keep: usize, elements: Vec<Range<usize>>, source: usize) -> Chunk {
-        let mut rest = Vec::with_capacity(PIECE.max(self.bytes.len() - keep));
+    /// `spare` is memory to go on with.
+    pub(crate) fn hand_over(
+        &mut self,
+        keep: usize,
+        elements: Vec<Range<usize>>,
+        source: usize,
+        spare: Option<Vec<u8>>,
+    ) -> Chunk {
+        let mut rest = spare.unwrap_or_else(|| Vec::with_capacity(PIECE));
+        rest.clear();
         rest.extend_from_slice(&self.bytes[keep..]);
         let place = self.place;
         self.place = place.after(&self.bytes[..keep]);

@@ -261,9 +261,8 @@ fn emit_span(
     links: &Links,
 ) -> Span {
     let span = &draft.spans[idx];
-    let of_message = parent.is_some_and(|it| {
-        draft.spans[it as usize].kind == Some(Kind::Producer) && span.kind == Some(Kind::Consumer)
-    });
+    let of_message = parent
+        .is_some_and(|it| draft.spans[it as usize].kind == Some(Kind::Producer) && span.kind == Some(Kind::Consumer));
     Span {
         id: span.id.clone(),
         service: draft.service(span),
@@ -412,11 +411,8 @@ fn beyond_start(draft: &Draft, a: u32, b: u32) -> Ordering {
 fn content<'a>(draft: &'a Draft, span: &'a DraftSpan) -> Content<'a> {
     let process = &draft.processes[span.process as usize];
     let attributes = |run: Run| {
-        let mut all: Vec<_> = draft
-            .attributes_of(run)
-            .iter()
-            .map(|it| (it.key.as_str(), draft.text(it.value), it.value_type))
-            .collect();
+        let mut all: Vec<_> =
+            draft.attributes_of(run).iter().map(|it| (it.key.as_str(), draft.text(it.value), it.value_type)).collect();
         all.sort_unstable();
         all
     };

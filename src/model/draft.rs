@@ -146,9 +146,13 @@ impl Draft {
         let processes = self.processes.len() as u32;
         self.text.push_str(&other.text);
         self.attributes.extend(
-            other.attributes.iter().map(|it| Attribute { value: Text { start: it.value.start + text, ..it.value }, ..*it }),
+            other
+                .attributes
+                .iter()
+                .map(|it| Attribute { value: Text { start: it.value.start + text, ..it.value }, ..*it }),
         );
-        self.events.extend(other.events.iter().map(|it| Event { attributes: it.attributes.shifted(attributes), ..*it }));
+        self.events
+            .extend(other.events.iter().map(|it| Event { attributes: it.attributes.shifted(attributes), ..*it }));
         self.references.extend_from_slice(&other.references);
         self.processes.extend(
             other.processes.iter().map(|it| Process { attributes: it.attributes.shifted(attributes), ..it.clone() }),

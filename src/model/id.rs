@@ -114,7 +114,8 @@ impl Id {
             Id::Hex { value, .. } => *value,
             Id::Odd(odd) => odd.value.unwrap_or_else(|| {
                 let half = |seed: u64| {
-                    let mut hasher = foldhash::quality::FoldHasher::with_seed(seed, foldhash::SharedSeed::global_fixed());
+                    let mut hasher =
+                        foldhash::quality::FoldHasher::with_seed(seed, foldhash::SharedSeed::global_fixed());
                     hasher.write(odd.text.as_bytes());
                     hasher.write_u8(0xff);
                     u128::from(hasher.finish())
@@ -218,7 +219,15 @@ mod tests {
 
     #[test]
     fn ids_are_printed_as_they_were_written() {
-        for text in ["00ab", "AB", "aB", "0", "trace-123", "ffffffffffffffffffffffffffffffff", "000000000000000000000000000000000a"] {
+        for text in [
+            "00ab",
+            "AB",
+            "aB",
+            "0",
+            "trace-123",
+            "ffffffffffffffffffffffffffffffff",
+            "000000000000000000000000000000000a",
+        ] {
             assert_eq!(id(text).to_string(), text);
         }
     }

@@ -10,8 +10,5 @@ pub use url_path::url_path;
 
 /// As much of a text as is looked at, and whether that is not all of it.
 fn cut(text: &str, max_bytes: usize) -> (&str, bool) {
-    (
-        &text[..text.floor_char_boundary(max_bytes)],
-        text.len() > max_bytes,
-    )
+    (&text[..text.floor_char_boundary(max_bytes)], text.len() > max_bytes)
 }

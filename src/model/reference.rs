@@ -13,8 +13,7 @@ use proptest::strategy::ValueTree;
 use super::attributes::{Run, ValueType};
 use super::draft::{NoDuration, Process, Reference};
 use super::{
-    Assembler, AsyncChildren, DeriveOptions, Draft, DraftSpan, Event, Id, Key, Kind, Known, Name,
-    Repairs, Trace,
+    Assembler, AsyncChildren, DeriveOptions, Draft, DraftSpan, Event, Id, Key, Kind, Known, Name, Repairs, Trace,
 };
 
 const US: i64 = 1_000;
@@ -46,14 +45,8 @@ struct Ref {
 }
 
 /// Service and host; a service of nobody is of a process that is not listed.
-const PROCESSES: [(&str, Option<&str>); 6] = [
-    ("a", None),
-    ("a", Some("h1")),
-    ("b", None),
-    ("b", Some("h1")),
-    ("b", Some("h2")),
-    ("", None),
-];
+const PROCESSES: [(&str, Option<&str>); 6] =
+    [("a", None), ("a", Some("h1")), ("b", None), ("b", Some("h1")), ("b", Some("h2")), ("", None)];
 
 const TAGS: [Known; 2] = [Known::DbSystem, Known::HttpRoute];
 
@@ -63,84 +56,50 @@ fn id_text(id: u32) -> String {
 
 /// The draft that a reader would make of it.
 fn draft_of(spans: &[Raw]) -> Draft {
-    let mut draft = Draft {
-        id: Id::parse("7ace"),
-        ..Draft::default()
-    };
+    let mut draft = Draft { id: Id::parse("7ace"), ..Draft::default() };
     for (service, host) in PROCESSES {
         let start = draft.attribute_mark();
         if let Some(host) = host {
             draft.push_attribute(Key::Known(Known::HostName), host, ValueType::Text);
         }
-        let attributes = Run {
-            start,
-            end: draft.attribute_mark(),
-        };
+        let attributes = Run { start, end: draft.attribute_mark() };
         let is_known = !service.is_empty();
-        let service = Name::new(if is_known {
-            service
-        } else {
-            super::UNKNOWN_SERVICE
-        });
-        draft.processes.push(Process {
-            service,
-            is_known,
-            attributes,
-        });
+        let service = Name::new(if is_known { service } else { super::UNKNOWN_SERVICE });
+        draft.processes.push(Process { service, is_known, attributes });
     }
     for span in spans {
         let start = draft.attribute_mark();
         for (key, value) in &span.tags {
-            draft.push_attribute(
-                Key::Known(TAGS[usize::from(*key)]),
-                &value.to_string(),
-                ValueType::Number,
-            );
+            draft.push_attribute(Key::Known(TAGS[usize::from(*key)]), &value.to_string(), ValueType::Number);
         }
-        let attributes = Run {
-            start,
-            end: draft.attribute_mark(),
-        };
+        let attributes = Run { start, end: draft.attribute_mark() };
         let first_event = draft.events.len() as u32;
         if let Some(at) = span.event {
             let start = draft.attribute_mark();
             draft.push_attribute(Key::Known(Known::Message), "m", ValueType::Text);
             let end = draft.attribute_mark();
-            draft.events.push(Event {
-                at_ns: Some(at),
-                attributes: Run { start, end },
-            });
+            draft.events.push(Event { at_ns: Some(at), attributes: Run { start, end } });
         }
-        let events = Run {
-            start: first_event,
-            end: draft.events.len() as u32,
-        };
+        let events = Run { start: first_event, end: draft.events.len() as u32 };
         let first_reference = draft.references.len() as u32;
         for reference in &span.references {
             draft.references.push(Reference {
                 span: Id::parse(&id_text(reference.span)).unwrap(),
-                trace: reference
-                    .foreign
-                    .then(|| Box::new(Id::parse("bad").unwrap())),
+                trace: reference.foreign.then(|| Box::new(Id::parse("bad").unwrap())),
                 follows_from: reference.follows_from,
             });
         }
-        let references = Run {
-            start: first_reference,
-            end: draft.references.len() as u32,
-        };
+        let references = Run { start: first_reference, end: draft.references.len() as u32 };
         draft.spans.push(DraftSpan {
             id: Id::parse(&id_text(span.id)).unwrap(),
             operation: Name::new(&format!("op{}", span.operation)),
             process: span.process as u32,
             start_ns: span.start,
-            duration_ns: span.duration.map_err(|negative| {
-                if negative {
-                    NoDuration::Negative
-                } else {
-                    NoDuration::Missing
-                }
-            }),
+            duration_ns: span.duration.map_err(
+                |negative| {
+                    if negative { NoDuration::Negative } else { NoDuration::Missing }
+                },
+            ),
             kind: span.kind,
             shared: false,
             attributes,
@@ -215,11 +174,7 @@ fn canonical(a: (&Node, Option<i64>), b: (&Node, Option<i64>)) -> Ordering {
             (start.is_none(), start),
             Reverse(raw.duration.unwrap_or(-1)),
             (is_renamed, node.id.clone()),
-            if service.is_empty() {
-                super::UNKNOWN_SERVICE
-            } else {
-                service
-            },
+            if service.is_empty() { super::UNKNOWN_SERVICE } else { service },
             raw.operation,
             raw.kind,
             content(raw),
@@ -228,38 +183,19 @@ fn canonical(a: (&Node, Option<i64>), b: (&Node, Option<i64>)) -> Ordering {
     order(a).cmp(&order(b))
 }
 
-type Content = (
-    Vec<(String, u8)>,
-    Option<&'static str>,
-    Option<i64>,
-    Vec<Ref>,
-    bool,
-);
+type Content = (Vec<(String, u8)>, Option<&'static str>, Option<i64>, Vec<Ref>, bool);
 
 /// All that a span says besides what has been compared before.
 fn content(raw: &Raw) -> Content {
-    let mut tags: Vec<_> = raw
-        .tags
-        .iter()
-        .map(|(key, value)| (TAGS[usize::from(*key)].as_str().to_owned(), *value))
-        .collect();
+    let mut tags: Vec<_> =
+        raw.tags.iter().map(|(key, value)| (TAGS[usize::from(*key)].as_str().to_owned(), *value)).collect();
     tags.sort();
-    (
-        tags,
-        PROCESSES[raw.process].1,
-        raw.event,
-        raw.references.clone(),
-        raw.duration == Err(false),
-    )
+    (tags, PROCESSES[raw.process].1, raw.event, raw.references.clone(), raw.duration == Err(false))
 }
 
 impl Specified {
     fn of(spans: &[Raw], rules: Rules) -> Specified {
-        let mut this = Specified {
-            nodes: Vec::new(),
-            repairs: Repairs::default(),
-            rules,
-        };
+        let mut this = Specified { nodes: Vec::new(), repairs: Repairs::default(), rules };
         let spans = &as_said(spans);
         this.settle_duplicates(spans);
         for node in &this.nodes {
@@ -277,10 +213,7 @@ impl Specified {
             this.correct_skew();
         }
         let roots = this.roots();
-        let orphans = roots
-            .iter()
-            .filter(|it| this.nodes[**it].named_parent)
-            .count();
+        let orphans = roots.iter().filter(|it| this.nodes[**it].named_parent).count();
         this.repairs.orphans = orphans as u64;
         this.repairs.extra_roots = (roots.len() - orphans).saturating_sub(1) as u64;
         this
@@ -349,10 +282,7 @@ impl Specified {
 
     /// One span out of its reports: the finer time, and all that any of them says.
     fn join(&mut self, class: Vec<Node>) -> Node {
-        let mut contents: Vec<_> = class
-            .iter()
-            .map(|it| (it.raw.start, it.raw.duration, content(&it.raw)))
-            .collect();
+        let mut contents: Vec<_> = class.iter().map(|it| (it.raw.start, it.raw.duration, content(&it.raw))).collect();
         contents.sort();
         contents.dedup();
         self.repairs.merged_spans += contents.len() as u64 - 1;
@@ -380,9 +310,7 @@ impl Specified {
 
     /// Whom a reference means: the server, where two sides share an id.
     fn find(&self, id: u32) -> Option<usize> {
-        let named: Vec<usize> = (0..self.nodes.len())
-            .filter(|it| self.nodes[*it].id == id_text(id))
-            .collect();
+        let named: Vec<usize> = (0..self.nodes.len()).filter(|it| self.nodes[*it].id == id_text(id)).collect();
         let server = named.iter().find(|it| self.nodes[**it].shared);
         server.or(named.first()).copied()
     }
@@ -391,13 +319,7 @@ impl Specified {
     fn choose_parents(&mut self) {
         for idx in 0..self.nodes.len() {
             let node = &self.nodes[idx];
-            let here: Vec<Ref> = node
-                .raw
-                .references
-                .iter()
-                .filter(|it| !it.foreign)
-                .cloned()
-                .collect();
+            let here: Vec<Ref> = node.raw.references.iter().filter(|it| !it.foreign).cloned().collect();
             self.repairs.foreign_references += (node.raw.references.len() - here.len()) as u64;
             if node.shared {
                 // Its client was made its parent.
@@ -408,18 +330,12 @@ impl Specified {
             let of_itself = here.iter().any(|it| is_itself(&it));
             let others: Vec<&Ref> = here.iter().filter(|it| !is_itself(it)).collect();
             let existing = |follows_from: bool| {
-                others
-                    .iter()
-                    .filter(|it| it.follows_from == follows_from)
-                    .find_map(|it| self.find(it.span))
+                others.iter().filter(|it| it.follows_from == follows_from).find_map(|it| self.find(it.span))
             };
             let child_of = existing(false);
             let follows = existing(true);
             // Id 0 is how some say that there is no parent.
-            let named = of_itself
-                || others
-                    .iter()
-                    .any(|it| it.span != 0 || self.find(it.span).is_some());
+            let named = of_itself || others.iter().any(|it| it.span != 0 || self.find(it.span).is_some());
             self.repairs.cycles += u64::from(of_itself);
             let node = &mut self.nodes[idx];
             node.parent = child_of.or(follows);
@@ -483,9 +399,7 @@ impl Specified {
     }
 
     fn children_in_any_order(&self, at: usize) -> Vec<usize> {
-        (0..self.nodes.len())
-            .filter(|it| self.nodes[*it].parent == Some(at))
-            .collect()
+        (0..self.nodes.len()).filter(|it| self.nodes[*it].parent == Some(at)).collect()
     }
 
     fn sorted(&self, mut list: Vec<usize>) -> Vec<usize> {
@@ -520,10 +434,8 @@ impl Specified {
         let children = self.children(at);
         if let [server] = children[..] {
             let delta = self.skew(at, server);
-            self.repairs.clock_skew_max_us = self
-                .repairs
-                .clock_skew_max_us
-                .max(delta.unsigned_abs() / US.unsigned_abs());
+            self.repairs.clock_skew_max_us =
+                self.repairs.clock_skew_max_us.max(delta.unsigned_abs() / US.unsigned_abs());
             self.shift(server, delta);
         }
         for child in children {
@@ -560,9 +472,9 @@ impl Specified {
     /// 1.2.
     fn is_blocking(&self, at: usize) -> bool {
         let node = &self.nodes[at];
-        let of_message = node.parent.is_some_and(|it| {
-            self.nodes[it].raw.kind == Some(Kind::Producer) && node.raw.kind == Some(Kind::Consumer)
-        });
+        let of_message = node
+            .parent
+            .is_some_and(|it| self.nodes[it].raw.kind == Some(Kind::Producer) && node.raw.kind == Some(Kind::Consumer));
         !node.followed && !of_message
     }
 
@@ -571,17 +483,12 @@ impl Specified {
         let node = &self.nodes[at];
         match node.duration() {
             Some(duration) => node.start + duration,
-            None => self
-                .latest_below(at)
-                .map_or(node.start, |it| it.max(node.start)),
+            None => self.latest_below(at).map_or(node.start, |it| it.max(node.start)),
         }
     }
 
     fn latest_below(&self, at: usize) -> Option<i64> {
-        self.children(at)
-            .into_iter()
-            .map(|it| self.end(it).max(self.latest_below(it).unwrap_or(i64::MIN)))
-            .max()
+        self.children(at).into_iter().map(|it| self.end(it).max(self.latest_below(it).unwrap_or(i64::MIN))).max()
     }
 
     /// DESIGN section 6, "self time".
@@ -604,10 +511,7 @@ impl Specified {
         bounds.sort_unstable();
         let own = bounds.windows(2).filter(|it| {
             let inside = it[0] >= node.start && it[1] <= end;
-            inside
-                && !counted
-                    .iter()
-                    .any(|child| child.0 <= it[0] && it[1] <= child.1)
+            inside && !counted.iter().any(|child| child.0 <= it[0] && it[1] <= child.1)
         });
         Some(own.map(|it| it[1] - it[0]).sum())
     }
@@ -684,18 +588,11 @@ impl Specified {
                 t = start;
                 last = Some((start, end));
             } else if let Some((s, e)) = last {
-                let small = i128::from(end - s) * 1_000_000
-                    < self.rules.tolerance_ppm * i128::from(window.1 - window.0);
-                let boundaries = kept
-                    .iter()
-                    .flat_map(|it| [it.1, it.2])
-                    .filter(|it| (s..=end).contains(it))
-                    .count();
+                let small =
+                    i128::from(end - s) * 1_000_000 < self.rules.tolerance_ppm * i128::from(window.1 - window.0);
+                let boundaries = kept.iter().flat_map(|it| [it.1, it.2]).filter(|it| (s..=end).contains(it)).count();
                 if start < s && end < e && small && boundaries == 2 {
-                    assert!(
-                        kept[..idx].iter().any(|it| it.1 == s),
-                        "the accepted one starts there"
-                    );
+                    assert!(kept[..idx].iter().any(|it| it.1 == s), "the accepted one starts there");
                     self.clamp(child, (start, s), windows);
                     self.walk(child, s, windows, sections);
                     t = start;
@@ -710,14 +607,9 @@ impl Specified {
     fn main_root(&self) -> (usize, bool) {
         let roots = self.roots();
         let longest = |orphan: bool| {
-            let candidates = roots
-                .iter()
-                .copied()
-                .filter(|it| self.nodes[*it].named_parent == orphan);
+            let candidates = roots.iter().copied().filter(|it| self.nodes[*it].named_parent == orphan);
             // The first of the longest: roots are in canonical order.
-            candidates
-                .rev()
-                .max_by_key(|it| self.end(*it) - self.nodes[*it].start)
+            candidates.rev().max_by_key(|it| self.end(*it) - self.nodes[*it].start)
         };
         match longest(false) {
             Some(root) => (root, false),
@@ -735,9 +627,8 @@ fn said_by_reference(spans: &[Raw], rules: Rules) -> Vec<String> {
     let mut of_spans: Vec<String> = (0..reference.nodes.len())
         .map(|idx| {
             let node = &reference.nodes[idx];
-            let keys = |list: Vec<usize>| -> Vec<String> {
-                list.into_iter().map(|it| reference.nodes[it].key()).collect()
-            };
+            let keys =
+                |list: Vec<usize>| -> Vec<String> { list.into_iter().map(|it| reference.nodes[it].key()).collect() };
             format!(
                 "{} op{} {}+{:?} under {:?} blocking {} orphan {} shared {} self {:?} children {:?}",
                 node.key(),
@@ -757,11 +648,8 @@ fn said_by_reference(spans: &[Raw], rules: Rules) -> Vec<String> {
     lines.extend(of_spans);
     let (main, partial) = reference.main_root();
     for root in reference.roots() {
-        let sections: Vec<_> = reference
-            .path(root)
-            .into_iter()
-            .map(|it| (reference.nodes[it.0].key(), it.1, it.2))
-            .collect();
+        let sections: Vec<_> =
+            reference.path(root).into_iter().map(|it| (reference.nodes[it.0].key(), it.1, it.2)).collect();
         lines.push(format!(
             "root {} main {} partial {} {sections:?}",
             reference.nodes[root].key(),
@@ -796,17 +684,9 @@ fn said_by_code(trace: &Trace) -> Vec<String> {
     of_spans.sort();
     lines.extend(of_spans);
     for root in trace.roots() {
-        let sections: Vec<_> = trace
-            .critical_path(root)
-            .iter()
-            .map(|it| (key_of(it.span), it.start_ns, it.end_ns))
-            .collect();
-        lines.push(format!(
-            "root {} main {} partial {} {sections:?}",
-            key_of(root.span),
-            root.main,
-            root.partial
-        ));
+        let sections: Vec<_> =
+            trace.critical_path(root).iter().map(|it| (key_of(it.span), it.start_ns, it.end_ns)).collect();
+        lines.push(format!("root {} main {} partial {} {sections:?}", key_of(root.span), root.main, root.partial));
     }
     lines
 }
@@ -814,11 +694,7 @@ fn said_by_code(trace: &Trace) -> Vec<String> {
 fn options_of(rules: Rules) -> DeriveOptions {
     DeriveOptions {
         overlap_tolerance_ppm: rules.tolerance_ppm as u64,
-        async_children: if rules.ignore_outliving {
-            AsyncChildren::Ignore
-        } else {
-            AsyncChildren::Clip
-        },
+        async_children: if rules.ignore_outliving { AsyncChildren::Ignore } else { AsyncChildren::Clip },
         skew_correction: rules.correct_skew,
     }
 }
@@ -832,10 +708,7 @@ fn check_laws(trace: &Trace) -> Result<(), TestCaseError> {
     for root in trace.roots() {
         let path = trace.critical_path(root);
         let span = trace.span(root.span);
-        prop_assert!(
-            path.len() < 2 * trace.spans().len(),
-            "at most 2n - 1 sections"
-        );
+        prop_assert!(path.len() < 2 * trace.spans().len(), "at most 2n - 1 sections");
         let mut at = span.start_ns;
         for section in path {
             prop_assert_eq!(section.start_ns, at, "sections tile the root");
@@ -870,13 +743,11 @@ fn check_random(spans: &[Raw], order: &[usize], rules: Rules) -> Result<(), Test
 
 fn any_rules() -> impl Strategy<Value = Rules> {
     let tolerance = prop_oneof![Just(0), Just(10_000), Just(200_000)];
-    (tolerance, any::<bool>(), any::<bool>()).prop_map(
-        |(tolerance_ppm, ignore_outliving, correct_skew)| Rules {
-            tolerance_ppm,
-            ignore_outliving,
-            correct_skew,
-        },
-    )
+    (tolerance, any::<bool>(), any::<bool>()).prop_map(|(tolerance_ppm, ignore_outliving, correct_skew)| Rules {
+        tolerance_ppm,
+        ignore_outliving,
+        correct_skew,
+    })
 }
 
 fn any_kind() -> impl Strategy<Value = Option<Kind>> {
@@ -892,22 +763,16 @@ fn any_kind() -> impl Strategy<Value = Option<Kind>> {
 
 /// Mostly whole microseconds, so that all can happen on one of a few.
 fn any_time(span_us: i64) -> impl Strategy<Value = i64> {
-    (
-        0..=span_us,
-        prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(300)],
-    )
-        .prop_map(|(us, ns)| us * US + ns)
+    (0..=span_us, prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(300)]).prop_map(|(us, ns)| us * US + ns)
 }
 
 fn any_reference(ids: u32) -> impl Strategy<Value = Ref> {
     let span = prop_oneof![20 => 1..=ids, 2 => Just(0x99), 1 => Just(0)];
-    (span, prop::bool::weighted(0.1), prop::bool::weighted(0.25)).prop_map(
-        |(span, foreign, follows_from)| Ref {
-            span,
-            foreign,
-            follows_from,
-        },
-    )
+    (span, prop::bool::weighted(0.1), prop::bool::weighted(0.25)).prop_map(|(span, foreign, follows_from)| Ref {
+        span,
+        foreign,
+        follows_from,
+    })
 }
 
 /// A span whose id, times and references collide with those of others.
@@ -928,30 +793,19 @@ fn any_span(ids: u32) -> impl Strategy<Value = Raw> {
         1 => prop::collection::vec((0..2u8, 0..2u8), 1..3),
     ];
     let event = prop_oneof![6 => Just(None), 1 => (0..2i64).prop_map(Some)];
-    (
-        1..=ids,
-        0..PROCESSES.len(),
-        0..2u8,
-        any_kind(),
-        start,
-        duration,
-        tags,
-        event,
-        references,
+    (1..=ids, 0..PROCESSES.len(), 0..2u8, any_kind(), start, duration, tags, event, references).prop_map(
+        |(id, process, operation, kind, start, duration, tags, event, references)| Raw {
+            id,
+            process,
+            operation,
+            kind,
+            start,
+            duration,
+            tags,
+            event,
+            references,
+        },
     )
-        .prop_map(
-            |(id, process, operation, kind, start, duration, tags, event, references)| Raw {
-                id,
-                process,
-                operation,
-                kind,
-                start,
-                duration,
-                tags,
-                event,
-                references,
-            },
-        )
 }
 
 /// Nothing is as it should be.
@@ -976,11 +830,7 @@ fn any_mess() -> impl Strategy<Value = Vec<Raw>> {
                 match what % 5 {
                     0 => copy.references.reverse(),
                     1 => copy.tags.push((0, 0)),
-                    2 => copy.references.push(Ref {
-                        span: 1,
-                        foreign: false,
-                        follows_from: false,
-                    }),
+                    2 => copy.references.push(Ref { span: 1, foreign: false, follows_from: false }),
                     3 => copy.start = copy.start.map(|it| it.div_euclid(US) * US),
                     _ => {}
                 }
@@ -994,14 +844,7 @@ fn any_mess() -> impl Strategy<Value = Vec<Raw>> {
 fn any_calls() -> impl Strategy<Value = Vec<Raw>> {
     let jitter = prop_oneof![6 => Just(0i64), 1 => -9..10i64];
     let at = (0..=10i64, jitter).prop_map(|(at, jitter)| (at * 100 + jitter) * US);
-    let span = (
-        at.clone(),
-        at,
-        any::<prop::sample::Index>(),
-        any_kind(),
-        0..PROCESSES.len(),
-        0..40u8,
-    );
+    let span = (at.clone(), at, any::<prop::sample::Index>(), any_kind(), 0..PROCESSES.len(), 0..40u8);
     prop::collection::vec(span, 1..=24).prop_map(|spans| {
         let mut made: Vec<Raw> = Vec::new();
         for (idx, (one, two, parent, kind, process, luck)) in spans.into_iter().enumerate() {
@@ -1010,11 +853,7 @@ fn any_calls() -> impl Strategy<Value = Vec<Raw>> {
             let references = if idx == 0 {
                 Vec::new()
             } else {
-                vec![Ref {
-                    span: parent.index(n_parents) as u32 + 1,
-                    foreign: false,
-                    follows_from: luck == 0,
-                }]
+                vec![Ref { span: parent.index(n_parents) as u32 + 1, foreign: false, follows_from: luck == 0 }]
             };
             let (start, end) = match idx {
                 0 => (0, 1000 * US),
@@ -1026,11 +865,7 @@ fn any_calls() -> impl Strategy<Value = Vec<Raw>> {
                 operation: 0,
                 kind: kind.filter(|_| luck < 20),
                 start: Some(start),
-                duration: if luck == 1 {
-                    Err(false)
-                } else {
-                    Ok(end - start)
-                },
+                duration: if luck == 1 { Err(false) } else { Ok(end - start) },
                 tags: Vec::new(),
                 event: None,
                 references,
@@ -1040,9 +875,7 @@ fn any_calls() -> impl Strategy<Value = Vec<Raw>> {
     })
 }
 
-fn with_order(
-    spans: impl Strategy<Value = Vec<Raw>>,
-) -> impl Strategy<Value = (Vec<Raw>, Vec<usize>)> {
+fn with_order(spans: impl Strategy<Value = Vec<Raw>>) -> impl Strategy<Value = (Vec<Raw>, Vec<usize>)> {
     spans.prop_flat_map(|spans| {
         let order: Vec<usize> = (0..spans.len()).collect();
         (Just(spans), Just(order).prop_shuffle())
@@ -1079,11 +912,7 @@ fn random_traces_meet_every_rule() {
             traces.new_tree(&mut runner).unwrap().current();
         for spans in [mess, calls] {
             let with = |tolerance_ppm, ignore_outliving| {
-                let rules = Rules {
-                    tolerance_ppm,
-                    ignore_outliving,
-                    correct_skew: true,
-                };
+                let rules = Rules { tolerance_ppm, ignore_outliving, correct_skew: true };
                 Assembler::new(options_of(rules)).assemble(draft_of(&spans))
             };
             let strict = with(0, false);
@@ -1097,39 +926,22 @@ fn random_traces_meet_every_rule() {
     for (count, words) in &sum.counts()[..13] {
         assert!(*count >= 20, "{words}: only {count}");
     }
-    for (count, words) in [
-        (partial, "partial"),
-        (slivers, "slivers"),
-        (ignored, "outliving"),
-        (non_blocking, "non-blocking"),
-    ] {
+    for (count, words) in
+        [(partial, "partial"), (slivers, "slivers"), (ignored, "outliving"), (non_blocking, "non-blocking")]
+    {
         assert!(count >= 20, "{words}: only {count}");
     }
 }
 
 // ------------------------------------------------------------------------- vectors, by hand
 
-const EXACT: Rules = Rules {
-    tolerance_ppm: 0,
-    ignore_outliving: false,
-    correct_skew: false,
-};
-const ONE_PERCENT: Rules = Rules {
-    tolerance_ppm: 10_000,
-    ..EXACT
-};
-const SKEW: Rules = Rules {
-    correct_skew: true,
-    ..EXACT
-};
+const EXACT: Rules = Rules { tolerance_ppm: 0, ignore_outliving: false, correct_skew: false };
+const ONE_PERCENT: Rules = Rules { tolerance_ppm: 10_000, ..EXACT };
+const SKEW: Rules = Rules { correct_skew: true, ..EXACT };
 
 /// A span of [start, end] in milliseconds below another (0 for none).
 fn call(id: u32, parent: u32, start: i64, end: i64) -> Raw {
-    let reference = Ref {
-        span: parent,
-        foreign: false,
-        follows_from: false,
-    };
+    let reference = Ref { span: parent, foreign: false, follows_from: false };
     Raw {
         id,
         process: 0,
@@ -1139,11 +951,7 @@ fn call(id: u32, parent: u32, start: i64, end: i64) -> Raw {
         duration: Ok((end - start) * MS),
         tags: Vec::new(),
         event: None,
-        references: if parent == 0 {
-            Vec::new()
-        } else {
-            vec![reference]
-        },
+        references: if parent == 0 { Vec::new() } else { vec![reference] },
     }
 }
 
@@ -1153,10 +961,7 @@ fn lasting(id: u32, parent: u32, start: i64, duration: i64) -> Raw {
 }
 
 fn of_kind(kind: Kind, span: Raw) -> Raw {
-    Raw {
-        kind: Some(kind),
-        ..span
-    }
+    Raw { kind: Some(kind), ..span }
 }
 
 fn on(process: usize, span: Raw) -> Raw {
@@ -1165,11 +970,7 @@ fn on(process: usize, span: Raw) -> Raw {
 
 fn assemble(spans: &[Raw], rules: Rules) -> Trace {
     let trace = Assembler::new(options_of(rules)).assemble(draft_of(spans));
-    assert_eq!(
-        said_by_code(&trace),
-        said_by_reference(spans, rules),
-        "code, reference"
-    );
+    assert_eq!(said_by_code(&trace), said_by_reference(spans, rules), "code, reference");
     trace
 }
 
@@ -1179,84 +980,46 @@ fn check_path(spans: &[Raw], rules: Rules, expected: &[(u32, i64, i64)]) {
     let trace = assemble(spans, rules);
     let path = trace.critical_path(trace.main_root()).iter().rev();
     let id = |idx: u32| trace.span(idx).id.value().unwrap() as u32;
-    let path: Vec<_> = path
-        .map(|it| (id(it.span), it.start_ns / MS, it.end_ns / MS))
-        .collect();
+    let path: Vec<_> = path.map(|it| (id(it.span), it.start_ns / MS, it.end_ns / MS)).collect();
     assert_eq!(path, expected);
 }
 
 #[test]
 fn what_reaches_into_the_next_call_is_cut_with_all_below_it() {
     let (r, a, a1, b) = (1, 2, 3, 4);
-    let spans = [
-        call(r, 0, 0, 1000),
-        call(a, r, 0, 500),
-        call(a1, a, 1, 500),
-        call(b, r, 495, 1000),
-    ];
-    check_path(
-        &spans,
-        ONE_PERCENT,
-        &[(b, 495, 1000), (a1, 1, 495), (a, 0, 1)],
-    );
+    let spans = [call(r, 0, 0, 1000), call(a, r, 0, 500), call(a1, a, 1, 500), call(b, r, 495, 1000)];
+    check_path(&spans, ONE_PERCENT, &[(b, 495, 1000), (a1, 1, 495), (a, 0, 1)]);
     check_path(&spans, EXACT, &[(b, 495, 1000), (r, 0, 495)]);
 }
 
 #[test]
 fn the_tolerance_is_below_its_percentage_and_between_two_calls_only() {
     let (r, a, b, c) = (1, 2, 3, 4);
-    let at = |overlap: i64| {
-        [
-            call(r, 0, 0, 1000),
-            call(a, r, 100, 500 + overlap),
-            call(b, r, 500, 1000),
-        ]
-    };
+    let at = |overlap: i64| [call(r, 0, 0, 1000), call(a, r, 100, 500 + overlap), call(b, r, 500, 1000)];
     // 9 of 1,000 is below 1 %; 10 is not.
-    check_path(
-        &at(9),
-        ONE_PERCENT,
-        &[(b, 500, 1000), (a, 100, 500), (r, 0, 100)],
-    );
+    check_path(&at(9), ONE_PERCENT, &[(b, 500, 1000), (a, 100, 500), (r, 0, 100)]);
     check_path(&at(10), ONE_PERCENT, &[(b, 500, 1000), (r, 0, 500)]);
     // A third boundary in the sliver, at either end of it or within.
-    for third in [
-        call(c, r, 505, 600),
-        call(c, r, 509, 600),
-        call(c, r, 500, 700),
-        call(c, r, 200, 505),
-    ] {
+    for third in [call(c, r, 505, 600), call(c, r, 509, 600), call(c, r, 500, 700), call(c, r, 200, 505)] {
         let mut spans = at(9).to_vec();
         spans.push(third.clone());
         let trace = assemble(&spans, ONE_PERCENT);
         let path = trace.critical_path(trace.main_root());
-        let on_path = path
-            .iter()
-            .any(|it| trace.span(it.span).id.value() == Some(u128::from(a)));
+        let on_path = path.iter().any(|it| trace.span(it.span).id.value() == Some(u128::from(a)));
         assert!(!on_path, "{third:?}");
     }
     // An instant in it holds no time and does not count.
     let mut spans = at(9).to_vec();
     spans.push(call(c, r, 505, 505));
-    check_path(
-        &spans,
-        ONE_PERCENT,
-        &[(b, 500, 1000), (a, 100, 500), (r, 0, 100)],
-    );
+    check_path(&spans, ONE_PERCENT, &[(b, 500, 1000), (a, 100, 500), (r, 0, 100)]);
 }
 
 #[test]
 fn the_tolerance_is_of_the_clamped_parent() {
     let (r, p, a, b) = (1, 2, 3, 4);
     // p lasts 2,000 but only 500 of it are inside r: 1 % is 5, not 20.
-    let at = |overlap: i64| {
-        [
-            call(r, 0, 0, 500),
-            call(p, r, 0, 2000),
-            call(a, p, 0, 200 + overlap),
-            call(b, p, 200, 500),
-        ]
-    };
+    let at =
+        |overlap: i64| [call(r, 0, 0, 500), call(p, r, 0, 2000), call(a, p, 0, 200 + overlap), call(b, p, 200, 500)];
     check_path(&at(4), ONE_PERCENT, &[(b, 200, 500), (a, 0, 200)]);
     check_path(&at(5), ONE_PERCENT, &[(b, 200, 500), (p, 0, 200)]);
 }
@@ -1264,57 +1027,26 @@ fn the_tolerance_is_of_the_clamped_parent() {
 #[test]
 fn a_descendant_wholly_in_the_sliver_is_left_out() {
     let (r, a, a1, a2, b) = (1, 2, 3, 4, 5);
-    let spans = [
-        call(r, 0, 0, 1000),
-        call(a, r, 0, 505),
-        call(a1, a, 501, 504),
-        call(a2, a, 100, 501),
-        call(b, r, 500, 1000),
-    ];
-    check_path(
-        &spans,
-        ONE_PERCENT,
-        &[(b, 500, 1000), (a2, 100, 500), (a, 0, 100)],
-    );
+    let spans =
+        [call(r, 0, 0, 1000), call(a, r, 0, 505), call(a1, a, 501, 504), call(a2, a, 100, 501), call(b, r, 500, 1000)];
+    check_path(&spans, ONE_PERCENT, &[(b, 500, 1000), (a2, 100, 500), (a, 0, 100)]);
 }
 
 #[test]
 fn jaegers_own_cases_come_out_the_same() {
     let (a, b, c, d, e) = (1, 2, 3, 4, 5);
     // 1
-    let spans = [
-        lasting(c, 0, 1, 100),
-        lasting(d, c, 20, 20),
-        lasting(e, c, 50, 10),
-    ];
-    let sections = [
-        (c, 60, 101),
-        (e, 50, 60),
-        (c, 40, 50),
-        (d, 20, 40),
-        (c, 1, 20),
-    ];
+    let spans = [lasting(c, 0, 1, 100), lasting(d, c, 20, 20), lasting(e, c, 50, 10)];
+    let sections = [(c, 60, 101), (e, 50, 60), (c, 40, 50), (d, 20, 40), (c, 1, 20)];
     check_path(&spans, EXACT, &sections);
     check_path(&spans, ONE_PERCENT, &sections);
     // 2
     let x = 6;
-    let spans = [
-        lasting(x, 0, 1, 100),
-        lasting(a, x, 10, 40),
-        lasting(c, x, 20, 40),
-    ];
+    let spans = [lasting(x, 0, 1, 100), lasting(a, x, 10, 40), lasting(c, x, 20, 40)];
     check_path(&spans, EXACT, &[(x, 60, 101), (c, 20, 60), (x, 1, 20)]);
-    check_path(
-        &spans,
-        ONE_PERCENT,
-        &[(x, 60, 101), (c, 20, 60), (x, 1, 20)],
-    );
+    check_path(&spans, ONE_PERCENT, &[(x, 60, 101), (c, 20, 60), (x, 1, 20)]);
     // 4: the child and the grandchild are beyond their ancestor.
-    let spans = [
-        lasting(a, 0, 1, 30),
-        lasting(b, a, 40, 40),
-        lasting(c, b, 50, 10),
-    ];
+    let spans = [lasting(a, 0, 1, 30), lasting(b, a, 40, 40), lasting(c, b, 50, 10)];
     check_path(&spans, EXACT, &[(a, 1, 31)]);
     // 5: nobody waits for a message to be handled.
     let spans = [
@@ -1324,18 +1056,10 @@ fn jaegers_own_cases_come_out_the_same() {
     ];
     check_path(&spans, EXACT, &[(a, 1, 31)]);
     // 6
-    let spans = [
-        lasting(a, 0, 1, 29),
-        lasting(b, a, 15, 20),
-        lasting(c, b, 10, 15),
-    ];
+    let spans = [lasting(a, 0, 1, 29), lasting(b, a, 15, 20), lasting(c, b, 10, 15)];
     check_path(&spans, EXACT, &[(b, 25, 30), (c, 15, 25), (a, 1, 15)]);
     // 7
-    let spans = [
-        lasting(a, 0, 1, 29),
-        lasting(b, a, 15, 20),
-        lasting(c, b, 20, 20),
-    ];
+    let spans = [lasting(a, 0, 1, 29), lasting(b, a, 15, 20), lasting(c, b, 20, 20)];
     check_path(&spans, EXACT, &[(c, 20, 30), (b, 15, 20), (a, 1, 15)]);
     // 8: a child that covers its parent.
     let spans = [lasting(a, 0, 10, 20), lasting(b, a, 5, 30)];
@@ -1353,40 +1077,20 @@ fn touching_calls_are_all_on_the_path() {
     let spans = [spans.to_vec(), vec![call(4, 1, 50, 50)]].concat();
     check_path(&spans, EXACT, &[(3, 50, 100), (2, 0, 50)]);
     // Nor does a fan-out after the first call.
-    let spans = [
-        call(1, 0, 0, 100),
-        call(2, 1, 0, 50),
-        call(3, 1, 50, 90),
-        call(4, 1, 50, 100),
-    ];
+    let spans = [call(1, 0, 0, 100), call(2, 1, 0, 50), call(3, 1, 50, 90), call(4, 1, 50, 100)];
     check_path(&spans, ONE_PERCENT, &[(4, 50, 100), (2, 0, 50)]);
 }
 
 #[test]
 fn times_may_be_0_and_below() {
-    check_path(
-        &[call(1, 0, 0, 10), call(2, 1, 0, 4)],
-        EXACT,
-        &[(1, 4, 10), (2, 0, 4)],
-    );
-    check_path(
-        &[call(1, 0, -10, 10), call(2, 1, -5, 4)],
-        EXACT,
-        &[(1, 4, 10), (2, -5, 4), (1, -10, -5)],
-    );
+    check_path(&[call(1, 0, 0, 10), call(2, 1, 0, 4)], EXACT, &[(1, 4, 10), (2, 0, 4)]);
+    check_path(&[call(1, 0, -10, 10), call(2, 1, -5, 4)], EXACT, &[(1, 4, 10), (2, -5, 4), (1, -10, -5)]);
 }
 
 #[test]
 fn an_unknown_duration_reaches_to_the_latest_end_below() {
-    let unknown = |span: Raw| Raw {
-        duration: Err(false),
-        ..span
-    };
-    let spans = [
-        unknown(call(1, 0, 0, 0)),
-        unknown(call(2, 1, 10, 10)),
-        call(3, 2, 20, 50),
-    ];
+    let unknown = |span: Raw| Raw { duration: Err(false), ..span };
+    let spans = [unknown(call(1, 0, 0, 0)), unknown(call(2, 1, 10, 10)), call(3, 2, 20, 50)];
     check_path(&spans, EXACT, &[(3, 20, 50), (2, 10, 20), (1, 0, 10)]);
     // A known 0 stays 0.
     check_path(&[call(1, 0, 0, 0), call(2, 1, 10, 20)], EXACT, &[]);
@@ -1395,10 +1099,7 @@ fn an_unknown_duration_reaches_to_the_latest_end_below() {
 
 #[test]
 fn nobody_waits_for_a_child_that_outlives_its_parent_if_that_is_said() {
-    let rules = Rules {
-        ignore_outliving: true,
-        ..EXACT
-    };
+    let rules = Rules { ignore_outliving: true, ..EXACT };
     let spans = [call(1, 0, 0, 100), call(2, 1, 50, 101), call(3, 1, 10, 90)];
     check_path(&spans, rules, &[(1, 90, 100), (3, 10, 90), (1, 0, 10)]);
     assert_eq!(assemble(&spans, rules).span(0).self_ns, Some(20 * MS));
@@ -1431,11 +1132,7 @@ fn self_time_is_what_no_child_covers() {
             spans.push(lasting(nth as u32 + 2, 1, *start, *duration));
         }
         let trace = assemble(&spans, EXACT);
-        assert_eq!(
-            trace.span(trace.main_root().span).self_ns,
-            Some(own * MS),
-            "{children:?}"
-        );
+        assert_eq!(trace.span(trace.main_root().span).self_ns, Some(own * MS), "{children:?}");
     }
 }
 
@@ -1445,10 +1142,7 @@ fn self_time_does_not_count_children_nobody_waits_for() {
     follower.references[0].follows_from = true;
     let trace = assemble(&[call(1, 0, 0, 100), follower], EXACT);
     assert_eq!(trace.span(0).self_ns, Some(100 * MS));
-    let message = [
-        of_kind(Kind::Producer, call(1, 0, 0, 100)),
-        of_kind(Kind::Consumer, call(2, 1, 10, 50)),
-    ];
+    let message = [of_kind(Kind::Producer, call(1, 0, 0, 100)), of_kind(Kind::Consumer, call(2, 1, 10, 50))];
     assert_eq!(assemble(&message, EXACT).span(0).self_ns, Some(100 * MS));
 }
 
@@ -1457,11 +1151,7 @@ fn self_time_does_not_count_children_nobody_waits_for() {
 fn check_skew(client: (i64, i64), server: (i64, i64), expected_us: i64) {
     let spans = skewed(client, server);
     let trace = assemble(&spans, SKEW);
-    let at = trace
-        .spans()
-        .iter()
-        .find(|it| it.kind == Some(Kind::Server))
-        .unwrap();
+    let at = trace.spans().iter().find(|it| it.kind == Some(Kind::Server)).unwrap();
     assert_eq!(at.start_ns / US, expected_us);
     let moved = expected_us - server.0 * 1000;
     assert_eq!(trace.repairs.clock_skew, u64::from(moved != 0));
@@ -1496,11 +1186,7 @@ fn a_server_that_sticks_out_is_moved_into_the_middle_of_its_call() {
 fn half_a_nanosecond_of_skew_is_rounded_down() {
     let [client, server] = skewed((0, 100), (0, 0));
     for (duration, start) in [(2, 49_999_999), (3, 49_999_998)] {
-        let server = Raw {
-            start: Some(-5),
-            duration: Ok(duration),
-            ..server.clone()
-        };
+        let server = Raw { start: Some(-5), duration: Ok(duration), ..server.clone() };
         let trace = assemble(&[client.clone(), server], SKEW);
         assert_eq!(trace.span(1).start_ns, start);
     }
@@ -1512,49 +1198,18 @@ fn only_a_clients_only_server_on_another_host_is_moved() {
     let moved = |spans: &[Raw]| assemble(spans, SKEW).repairs.clock_skew;
     assert_eq!(moved(&[client.clone(), server.clone()]), 1);
     // A second child, of whatever kind.
-    assert_eq!(
-        moved(&[client.clone(), server.clone(), call(3, 1, 60, 70)]),
-        0
-    );
+    assert_eq!(moved(&[client.clone(), server.clone(), call(3, 1, 60, 70)]), 0);
     // The same host; a host that is not known but another process; the same process.
     assert_eq!(moved(&[client.clone(), on(3, server.clone())]), 0);
-    assert_eq!(
-        moved(&[client.clone(), on(1, server.clone())]),
-        0,
-        "one host, two services"
-    );
+    assert_eq!(moved(&[client.clone(), on(1, server.clone())]), 0, "one host, two services");
     assert_eq!(moved(&[client.clone(), on(2, server.clone())]), 1);
     assert_eq!(moved(&[on(0, client.clone()), server.clone()]), 1);
     assert_eq!(moved(&[on(2, client.clone()), on(2, server.clone())]), 0);
     // Other kinds.
-    for kind in [
-        None,
-        Some(Kind::Internal),
-        Some(Kind::Consumer),
-        Some(Kind::Client),
-    ] {
-        assert_eq!(
-            moved(&[
-                client.clone(),
-                Raw {
-                    kind,
-                    ..server.clone()
-                }
-            ]),
-            0,
-            "{kind:?}"
-        );
+    for kind in [None, Some(Kind::Internal), Some(Kind::Consumer), Some(Kind::Client)] {
+        assert_eq!(moved(&[client.clone(), Raw { kind, ..server.clone() }]), 0, "{kind:?}");
     }
-    assert_eq!(
-        moved(&[
-            Raw {
-                kind: None,
-                ..client.clone()
-            },
-            server.clone()
-        ]),
-        0
-    );
+    assert_eq!(moved(&[Raw { kind: None, ..client.clone() }, server.clone()]), 0);
     // Nobody asked.
     assert_eq!(assemble(&[client, server], EXACT).repairs.clock_skew, 0);
 }
@@ -1571,15 +1226,7 @@ fn all_below_a_moved_server_moves_with_it() {
         on(4, call(5, 2, 0, 5)),
     ];
     let trace = assemble(&spans, SKEW);
-    let start = |id: u128| {
-        trace
-            .spans()
-            .iter()
-            .find(|it| it.id.value() == Some(id))
-            .unwrap()
-            .start_ns
-            / MS
-    };
+    let start = |id: u128| trace.spans().iter().find(|it| it.id.value() == Some(id)).unwrap().start_ns / MS;
     // 2 moves by 70 to 20..80; 3 with it to 30..70; 4 first with it to 100..120, then into 3 at 40..60.
     assert_eq!([2, 3, 4, 5].map(start), [20, 30, 40, 70]);
     assert_eq!(trace.repairs.clock_skew, 4);
@@ -1588,27 +1235,15 @@ fn all_below_a_moved_server_moves_with_it() {
 
 #[test]
 fn duplicates_are_joined_paired_or_renamed() {
-    let ids = |trace: &Trace| -> Vec<String> {
-        trace
-            .spans()
-            .iter()
-            .map(|it| key(&it.id.to_string(), it.kind))
-            .collect()
-    };
+    let ids =
+        |trace: &Trace| -> Vec<String> { trace.spans().iter().map(|it| key(&it.id.to_string(), it.kind)).collect() };
     // (i) The same to the microsecond, one with a finer clock.
-    let fine = Raw {
-        start: Some(2 * MS + 300),
-        tags: vec![(0, 1)],
-        ..call(2, 1, 2, 5)
-    };
+    let fine = Raw { start: Some(2 * MS + 300), tags: vec![(0, 1)], ..call(2, 1, 2, 5) };
     let trace = assemble(&[call(1, 0, 0, 9), call(2, 1, 2, 5), fine], EXACT);
     assert_eq!((trace.spans().len(), trace.repairs.merged_spans), (2, 1));
     assert_eq!(trace.span(1).start_ns, 2 * MS + 300);
     assert_eq!(trace.attributes(trace.span(1)).len(), 1);
-    let trace = assemble(
-        &[call(1, 0, 0, 9), call(1, 0, 0, 9), call(1, 0, 0, 9)],
-        EXACT,
-    );
+    let trace = assemble(&[call(1, 0, 0, 9), call(1, 0, 0, 9), call(1, 0, 0, 9)], EXACT);
     assert_eq!((trace.spans().len(), trace.repairs.duplicate_spans), (1, 2));
     // (ii) Both sides of a call: children hang on the server.
     let trace = assemble(
@@ -1620,25 +1255,11 @@ fn duplicates_are_joined_paired_or_renamed() {
         ],
         EXACT,
     );
-    assert_eq!(
-        ids(&trace),
-        ["0001 -", "0002 client", "0002 server", "0003 -"]
-    );
-    assert_eq!(
-        trace.spans().iter().map(|it| it.parent).collect::<Vec<_>>(),
-        [None, Some(0), Some(1), Some(2)]
-    );
+    assert_eq!(ids(&trace), ["0001 -", "0002 client", "0002 server", "0003 -"]);
+    assert_eq!(trace.spans().iter().map(|it| it.parent).collect::<Vec<_>>(), [None, Some(0), Some(1), Some(2)]);
     assert_eq!(trace.repairs.shared_spans, 1);
     // (iii) Anything else: the later one is renamed, children hang on the first.
-    let trace = assemble(
-        &[
-            call(3, 2, 5, 6),
-            call(2, 1, 4, 7),
-            call(2, 1, 2, 8),
-            call(1, 0, 0, 9),
-        ],
-        EXACT,
-    );
+    let trace = assemble(&[call(3, 2, 5, 6), call(2, 1, 4, 7), call(2, 1, 2, 8), call(1, 0, 0, 9)], EXACT);
     assert_eq!(ids(&trace), ["0001 -", "0002 -", "0002_1 -", "0003 -"]);
     assert_eq!(trace.span(3).parent, Some(1));
     assert_eq!(trace.repairs.renamed_spans, 1);
@@ -1646,11 +1267,7 @@ fn duplicates_are_joined_paired_or_renamed() {
 
 #[test]
 fn a_server_half_cut_out_of_a_cycle_is_an_orphan() {
-    let spans = [
-        of_kind(Kind::Server, call(5, 0, 0, 9)),
-        of_kind(Kind::Client, call(5, 6, 1, 8)),
-        call(6, 5, 2, 7),
-    ];
+    let spans = [of_kind(Kind::Server, call(5, 0, 0, 9)), of_kind(Kind::Client, call(5, 6, 1, 8)), call(6, 5, 2, 7)];
     let trace = assemble(&spans, EXACT);
     assert!(trace.span(0).orphan && trace.main_root().partial);
     assert_eq!((trace.repairs.cycles, trace.repairs.orphans), (1, 1));
@@ -1659,21 +1276,9 @@ fn a_server_half_cut_out_of_a_cycle_is_an_orphan() {
 #[test]
 fn a_span_without_any_start_is_not_from_1970() {
     let at = 1_793_527_200_000 * MS;
-    let real = Raw {
-        start: Some(at),
-        ..call(1, 0, 0, 9)
-    };
+    let real = Raw { start: Some(at), ..call(1, 0, 0, 9) };
     for start in [None, Some(0)] {
-        let trace = assemble(
-            &[
-                real.clone(),
-                Raw {
-                    start,
-                    ..call(2, 0, 0, 5)
-                },
-            ],
-            EXACT,
-        );
+        let trace = assemble(&[real.clone(), Raw { start, ..call(2, 0, 0, 5) }], EXACT);
         assert_eq!((trace.start_ns(), trace.duration_ns()), (at, 9 * MS));
     }
 }
@@ -1681,11 +1286,7 @@ fn a_span_without_any_start_is_not_from_1970() {
 // -------------------------------------------------------------------------------- large traces
 
 /// Large enough to end a recursion, small enough for a build without optimization.
-const MANY: u32 = if cfg!(debug_assertions) {
-    200_000
-} else {
-    1_000_000
-};
+const MANY: u32 = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
 
 fn assemble_large(spans: &[Raw], rules: Rules) -> Trace {
     let trace = Assembler::new(options_of(rules)).assemble(draft_of(spans));
@@ -1701,19 +1302,9 @@ fn a_chain_of_100000_levels_is_walked_without_recursion() {
     let level = |it: u32| call(it, it - 1, i64::from(it), end - i64::from(it));
     let spans: Vec<Raw> = (1..=DEPTH).rev().map(level).collect();
     let trace = assemble_large(&spans, ONE_PERCENT);
-    assert_eq!(
-        trace.critical_path(trace.main_root()).len(),
-        2 * DEPTH as usize - 3
-    );
+    assert_eq!(trace.critical_path(trace.main_root()).len(), 2 * DEPTH as usize - 3);
     // (The deepest is an instant; the one above it has nothing below it.)
-    let unknown: Vec<Raw> = spans
-        .iter()
-        .map(|it| Raw {
-            duration: Err(false),
-            start: None,
-            ..it.clone()
-        })
-        .collect();
+    let unknown: Vec<Raw> = spans.iter().map(|it| Raw { duration: Err(false), start: None, ..it.clone() }).collect();
     assert_eq!(assemble_large(&unknown, ONE_PERCENT).duration_ns(), 0);
     let hosts: Vec<Raw> = spans
         .iter()
@@ -1722,35 +1313,17 @@ fn a_chain_of_100000_levels_is_walked_without_recursion() {
                 0 => (Kind::Server, 4),
                 _ => (Kind::Client, 3),
             };
-            let start = it.start.map(|at| {
-                if kind == Kind::Server {
-                    at + end * MS
-                } else {
-                    at
-                }
-            });
-            Raw {
-                kind: Some(kind),
-                process,
-                start,
-                ..it.clone()
-            }
+            let start = it.start.map(|at| if kind == Kind::Server { at + end * MS } else { at });
+            Raw { kind: Some(kind), process, start, ..it.clone() }
         })
         .collect();
-    assert_eq!(
-        assemble_large(&hosts, SKEW).repairs.clock_skew,
-        u64::from(DEPTH) - 1
-    );
+    assert_eq!(assemble_large(&hosts, SKEW).repairs.clock_skew, u64::from(DEPTH) - 1);
 }
 
 #[test]
 fn a_cycle_of_100000_spans_is_cut_once() {
     let mut spans: Vec<Raw> = (1..=100_000).map(|it| call(it, it - 1, 0, 10)).collect();
-    spans[0].references.push(Ref {
-        span: 100_000,
-        foreign: false,
-        follows_from: false,
-    });
+    spans[0].references.push(Ref { span: 100_000, foreign: false, follows_from: false });
     let trace = assemble_large(&spans, ONE_PERCENT);
     assert_eq!((trace.repairs.cycles, trace.repairs.orphans), (1, 1));
 }
@@ -1762,12 +1335,7 @@ fn a_span_may_have_a_million_children() {
     // All begin in the first half and none ends before it is over.
     spans.extend((0..MANY).map(|it| {
         let start = i64::from(it) * 7_919 % (n / 2);
-        call(
-            it + 2,
-            1,
-            start,
-            n / 2 + 1 + i64::from(it) * 104_729 % (n / 2),
-        )
+        call(it + 2, 1, start, n / 2 + 1 + i64::from(it) * 104_729 % (n / 2))
     }));
     let trace = assemble_large(&spans, ONE_PERCENT);
     assert_eq!(trace.spans().len(), MANY as usize + 1);
@@ -1777,9 +1345,7 @@ fn a_span_may_have_a_million_children() {
 #[test]
 fn fifty_thousand_touching_siblings_are_all_on_the_path() {
     const N: u32 = 50_000;
-    let mut spans: Vec<Raw> = (0..N)
-        .map(|it| call(it + 2, 1, i64::from(it), i64::from(it) + 1))
-        .collect();
+    let mut spans: Vec<Raw> = (0..N).map(|it| call(it + 2, 1, i64::from(it), i64::from(it) + 1)).collect();
     spans.push(call(1, 0, 0, i64::from(N)));
     for rules in [EXACT, ONE_PERCENT] {
         let trace = assemble_large(&spans, rules);
@@ -1798,13 +1364,7 @@ fn fifty_thousand_touching_siblings_are_all_on_the_path() {
 fn fifty_thousand_spans_may_share_an_id() {
     const N: i64 = 50_000;
     let spans: Vec<Raw> = (0..N).map(|it| call(1, 0, it, it + 1)).collect();
-    assert_eq!(
-        assemble_large(&spans, EXACT).repairs.renamed_spans,
-        N as u64 - 1
-    );
+    assert_eq!(assemble_large(&spans, EXACT).repairs.renamed_spans, N as u64 - 1);
     let spans = vec![call(1, 0, 0, 1); N as usize];
-    assert_eq!(
-        assemble_large(&spans, EXACT).repairs.duplicate_spans,
-        N as u64 - 1
-    );
+    assert_eq!(assemble_large(&spans, EXACT).repairs.duplicate_spans, N as u64 - 1);
 }

@@ -69,7 +69,9 @@ const GRPC_CODES: [&str; 17] = [
 
 /// A gRPC status, written as a number or as a name.
 fn grpc_code(text: &str) -> Option<u8> {
-    text.parse::<u8>().ok().or_else(|| GRPC_CODES.iter().position(|it| text.eq_ignore_ascii_case(it)).map(|it| it as u8))
+    text.parse::<u8>()
+        .ok()
+        .or_else(|| GRPC_CODES.iter().position(|it| text.eq_ignore_ascii_case(it)).map(|it| it as u8))
 }
 
 /// Why a span failed, as far as it says.
@@ -167,8 +169,12 @@ const DB_KEYS: [Known; 7] = [
     Known::DbType,
     Known::DbStatement,
 ];
-const MESSAGING_KEYS: [Known; 4] =
-    [Known::MessagingDestinationName, Known::MessagingDestination, Known::MessageBusDestination, Known::MessagingSystem];
+const MESSAGING_KEYS: [Known; 4] = [
+    Known::MessagingDestinationName,
+    Known::MessagingDestination,
+    Known::MessageBusDestination,
+    Known::MessagingSystem,
+];
 
 /// The other side of a call as its caller names it.
 pub fn peer<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, PeerType)> {

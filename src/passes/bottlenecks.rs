@@ -181,8 +181,10 @@ impl Pass for Bottlenecks {
     }
 
     fn finish(self) -> BottlenecksReport {
-        let mut bottlenecks: Vec<Bottleneck> =
-            sorted::entries(&self.operations).into_iter().filter_map(|(key, it)| it.report(*key, &self.options)).collect();
+        let mut bottlenecks: Vec<Bottleneck> = sorted::entries(&self.operations)
+            .into_iter()
+            .filter_map(|(key, it)| it.report(*key, &self.options))
+            .collect();
         // Stable: equal times stay in the order of names.
         bottlenecks.sort_by_key(|it| Reverse(it.waited_ns));
         let total = bottlenecks.len();
@@ -397,7 +399,8 @@ mod tests {
             .bottlenecks
             .iter()
             .map(|it| {
-                let (service, operation, over, traces) = (it.service, it.operation, it.traces_over_threshold, it.traces);
+                let (service, operation, over, traces) =
+                    (it.service, it.operation, it.traces_over_threshold, it.traces);
                 let (mean, max, waited) = (it.mean_share_percent, it.max_share_percent, it.waited_ms);
                 format!("{service} {operation} {over}/{traces} mean {mean} max {max} waited {waited}")
             })

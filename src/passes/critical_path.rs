@@ -360,7 +360,9 @@ impl Report for CriticalPathReport {
         };
         let n_others = self.paths.iter().filter(|it| !it.main).count();
         if n_others > 0 {
-            section.notes.push("Roots beside the main one of their trace have a path of their own, left out of the sums.".to_owned());
+            section.notes.push(
+                "Roots beside the main one of their trace have a path of their own, left out of the sums.".to_owned(),
+            );
         }
         section.tables.extend([self.operations_table(), self.paths_table()]);
         section.tables.extend(self.paths.first().map(|it| it.table(self.options.rows)));

@@ -284,6 +284,10 @@ mod tests {
 
     #[test]
     fn unknown_durations_count_but_stay_out_of_statistics() {
-        check(Sort::Count, "web GET / 0..?\n  db SELECT 0..10", &["db SELECT x1 10.0 self 10.0", "web GET / x1 0.0 self 0.0"]);
+        check(
+            Sort::Count,
+            "web GET / 0..?\n  db SELECT 0..10",
+            &["db SELECT x1 10.0 self 10.0", "web GET / x1 0.0 self 0.0"],
+        );
     }
 }

@@ -110,7 +110,8 @@ impl Pass for Summary {
     }
 
     fn finish(self) -> SummaryReport {
-        let DurationStats { mean_ms, median_ms, min_ms, max_ms, p95_ms, p99_ms, .. } = DurationStats::of(&self.durations);
+        let DurationStats { mean_ms, median_ms, min_ms, max_ms, p95_ms, p99_ms, .. } =
+            DurationStats::of(&self.durations);
         let rate = |part| (self.n_traces > 0).then(|| percent(part, self.n_traces));
         SummaryReport {
             trace_count: self.n_traces,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::seen::{Admission, Held};
 use super::{Consumer, Reading, Shared, Tally};
-use crate::input::{Chunk, FORMATS, Parser, Sink, fault_in};
+use crate::input::{Chunk, Emit, FORMATS, Parser, Sink, fault_in};
 use crate::model::{Assembler, Draft, is_plausible};
 
 pub(super) struct Worker<'a, C> {
@@ -28,7 +28,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
     }
 
     /// Parses and analyzes a chunk; says whether to go on.
-    pub(super) fn process(&mut self, chunk: &Chunk) -> bool {
+    fn process(&mut self, chunk: &Chunk) -> bool {
         for element in &chunk.elements {
             let bytes = &chunk.bytes[element.clone()];
             let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, chunk, start: element.start };
@@ -47,6 +47,18 @@ impl<'a, C: Consumer> Worker<'a, C> {
 
     pub(super) fn finish(self) -> (C, Tally) {
         (self.stage.consumer, self.stage.tally)
+    }
+}
+
+impl<C: Consumer> Emit for Worker<'_, C> {
+    fn emit(&mut self, chunk: Chunk) -> bool {
+        let goes_on = self.process(&chunk);
+        self.shared.give_back(chunk.bytes);
+        goes_on
+    }
+
+    fn spare(&mut self) -> Option<Vec<u8>> {
+        self.shared.spare()
     }
 }
 

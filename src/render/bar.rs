@@ -5,11 +5,7 @@ use std::iter;
 /// A bar of `width` columns, of which the share is filled, in eighths of a column.
 pub(super) fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    let filled = if share.is_finite() {
-        share.clamp(0.0, 100.0) / 100.0
-    } else {
-        0.0
-    };
+    let filled = if share.is_finite() { share.clamp(0.0, 100.0) / 100.0 } else { 0.0 };
     let mut eighths = (filled * width as f64 * 8.0).round() as usize;
     if eighths == 0 && filled > 0.0 && width > 0 {
         eighths = 1;

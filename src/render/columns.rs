@@ -37,27 +37,13 @@ enum Cut {
 
 /// The columns of a table, in its order. A row that is too short is filled with what is not known.
 pub(super) fn of(table: &Table) -> Vec<Column> {
-    let column = |idx| {
-        table
-            .rows
-            .iter()
-            .map(move |row| row.get(idx).unwrap_or(&Cell::Unknown))
-    };
-    let columns: Vec<Vec<&Cell>> = (0..table.columns.len())
-        .map(|idx| column(idx).collect())
-        .collect();
-    let durations = columns
-        .iter()
-        .filter(|it| durations_only(it))
-        .map(|it| durations(it));
+    let column = |idx| table.rows.iter().map(move |row| row.get(idx).unwrap_or(&Cell::Unknown));
+    let columns: Vec<Vec<&Cell>> = (0..table.columns.len()).map(|idx| column(idx).collect()).collect();
+    let durations = columns.iter().filter(|it| durations_only(it)).map(|it| durations(it));
     let mut scales = Scale::of_neighbors(&durations.collect::<Vec<_>>()).into_iter();
     let mut shown = Vec::with_capacity(columns.len());
     for (column, cells) in iter::zip(&table.columns, &columns) {
-        let scale = if durations_only(cells) {
-            scales.next()
-        } else {
-            None
-        };
+        let scale = if durations_only(cells) { scales.next() } else { None };
         shown.push(Column::new(column, cells, scale));
     }
     shown
@@ -77,10 +63,7 @@ impl Column {
         };
         let text = |cell: &&Cell| match cell {
             Cell::Text(text) => Text::new(sanitize::line(text), Cut::End),
-            Cell::Alert(text) => Text {
-                alert: true,
-                ..Text::new(sanitize::line(text), Cut::End)
-            },
+            Cell::Alert(text) => Text { alert: true, ..Text::new(sanitize::line(text), Cut::End) },
             Cell::Name(name) => Text::new(sanitize::line(name), Cut::Middle),
             Cell::Id(id) => Text::new(sanitize::line(id), Cut::Never),
             Cell::Count(n) => Text::new(units::count(*n), Cut::Never),
@@ -88,9 +71,7 @@ impl Column {
                 let text = scale.map_or_else(|| units::duration(*ns), |it| it.show(*ns));
                 Text::new(text, Cut::Never)
             }
-            Cell::Percent(share) | Cell::Share(share) => {
-                Text::new(units::percent_with(*share, decimals), Cut::Never)
-            }
+            Cell::Percent(share) | Cell::Share(share) => Text::new(units::percent_with(*share, decimals), Cut::Never),
             Cell::TimestampUs(us) => {
                 let zone = if times { "" } else { " UTC" };
                 Text::new(format!("{}{zone}", units::timestamp(*us)), Cut::Never)
@@ -119,22 +100,14 @@ impl Column {
         let widths = firm.clone().map(|it| cut::width(&it.text));
         // Beside numbers the heading says which they are; above texts it may be cut like them.
         let is_firm = firm.count() == self.texts.len();
-        let heading = if is_firm {
-            cut::width(&self.heading)
-        } else {
-            0
-        };
+        let heading = if is_firm { cut::width(&self.heading) } else { 0 };
         widths.max().unwrap_or(0).max(heading)
     }
 }
 
 impl Text {
     fn new<'a>(text: impl Into<Cow<'a, str>>, cut: Cut) -> Text {
-        Text {
-            text: text.into().into_owned(),
-            alert: false,
-            cut,
-        }
+        Text { text: text.into().into_owned(), alert: false, cut }
     }
 
     /// The text in at most so many columns of the terminal.
@@ -148,20 +121,13 @@ impl Text {
 
 /// Whether a column holds durations and nothing else, and so has one unit.
 fn durations_only(cells: &[&Cell]) -> bool {
-    let mut known = cells
-        .iter()
-        .filter(|it| !matches!(it, Cell::Unknown))
-        .peekable();
+    let mut known = cells.iter().filter(|it| !matches!(it, Cell::Unknown)).peekable();
     known.peek().is_some() && known.all(|it| matches!(it, Cell::DurationNs(_)))
 }
 
 fn durations(cells: &[&Cell]) -> Vec<i64> {
     let duration = |it: &&Cell| {
-        if let Cell::DurationNs(ns) = it {
-            Some(*ns)
-        } else {
-            None
-        }
+        if let Cell::DurationNs(ns) = it { Some(*ns) } else { None }
     };
     cells.iter().filter_map(duration).collect()
 }
@@ -177,9 +143,7 @@ fn is_number(cell: &Cell) -> bool {
     match cell {
         Cell::Count(_) | Cell::DurationNs(_) | Cell::Percent(_) | Cell::Share(_) => true,
         // An alarming number among numbers stays in line with them.
-        Cell::Alert(text) => text
-            .chars()
-            .all(|it| it.is_ascii_digit() || ".,%<>- ".contains(it)),
+        Cell::Alert(text) => text.chars().all(|it| it.is_ascii_digit() || ".,%<>- ".contains(it)),
         Cell::Text(_) | Cell::Name(_) | Cell::Id(_) | Cell::TimestampUs(_) | Cell::Unknown => false,
     }
 }
@@ -201,49 +165,26 @@ mod tests {
     fn check(name: &'static str, cells: Vec<Cell>, right: bool, shown: &[&str]) {
         let column = column(name, cells);
         let texts = column.texts.iter().map(|it| it.text.as_str());
-        assert_eq!(
-            iter::once(column.heading.as_str())
-                .chain(texts)
-                .collect::<Vec<_>>(),
-            shown
-        );
+        assert_eq!(iter::once(column.heading.as_str()).chain(texts).collect::<Vec<_>>(), shown);
         assert_eq!(column.right, right);
     }
 
     #[test]
     fn the_unit_of_durations_is_in_the_heading() {
-        let cells = vec![
-            Cell::DurationNs(1_500_000),
-            Cell::Unknown,
-            Cell::DurationNs(12_000_000),
-        ];
+        let cells = vec![Cell::DurationNs(1_500_000), Cell::Unknown, Cell::DurationNs(12_000_000)];
         check("p95", cells, true, &["p95 ms", "1.5", "–", "12.0"]);
     }
 
     #[test]
     fn unlike_cells_carry_their_units_themselves() {
-        let cells = vec![
-            Cell::DurationNs(1_500_000),
-            Cell::TimestampUs(0),
-            Cell::Text("a\nb".to_owned()),
-        ];
-        check(
-            "value",
-            cells,
-            false,
-            &["value", "1.5 ms", "1970-01-01 00:00:00.000 UTC", r"a\nb"],
-        );
+        let cells = vec![Cell::DurationNs(1_500_000), Cell::TimestampUs(0), Cell::Text("a\nb".to_owned())];
+        check("value", cells, false, &["value", "1.5 ms", "1970-01-01 00:00:00.000 UTC", r"a\nb"]);
     }
 
     #[test]
     fn times_say_utc_once() {
         let cells = vec![Cell::TimestampUs(0), Cell::Unknown];
-        check(
-            "first seen",
-            cells,
-            false,
-            &["first seen UTC", "1970-01-01 00:00:00.000", "–"],
-        );
+        check("first seen", cells, false, &["first seen UTC", "1970-01-01 00:00:00.000", "–"]);
     }
 
     #[test]
@@ -254,22 +195,14 @@ mod tests {
             true,
             &["errors", "1,000", "1,000,000"],
         );
-        check(
-            "code",
-            vec![Cell::Count(1), Cell::Alert("timeout".to_owned())],
-            false,
-            &["code", "1", "timeout"],
-        );
+        check("code", vec![Cell::Count(1), Cell::Alert("timeout".to_owned())], false, &["code", "1", "timeout"]);
     }
 
     #[test]
     fn short_rows_are_filled() {
         let table = Table {
             columns: vec![report::Column::new("a"), report::Column::new("b")],
-            rows: vec![
-                vec![Cell::Count(1)],
-                vec![Cell::Count(1), Cell::Count(2), Cell::Count(3)],
-            ],
+            rows: vec![vec![Cell::Count(1)], vec![Cell::Count(1), Cell::Count(2), Cell::Count(3)]],
             ..Table::default()
         };
         let columns = of(&table);

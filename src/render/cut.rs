@@ -8,11 +8,7 @@ const ELLIPSIS: char = '…';
 /// The columns a text takes on a terminal.
 pub fn width(text: &str) -> usize {
     // Nearly everything is ASCII, and this is asked of every cell.
-    if text.is_ascii() {
-        text.len()
-    } else {
-        text.width()
-    }
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// The text in at most `max` columns, with its start and its end kept.
@@ -42,11 +38,7 @@ pub fn wrap(text: &str, max: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split(' ').filter(|it| !it.is_empty()) {
-        let longer = if line.is_empty() {
-            word.to_owned()
-        } else {
-            format!("{line} {word}")
-        };
+        let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
         if width(&longer) <= max {
             line = longer;
             continue;
@@ -130,9 +122,7 @@ fn clusters(text: &str) -> Vec<&str> {
     let mut open_flag = false;
     for (at, it) in text.char_indices() {
         let half_flag = matches!(it, '\u{1f1e6}'..='\u{1f1ff}');
-        let joins = it.width() == Some(0)
-            || matches!(it, '\u{1f3fb}'..='\u{1f3ff}')
-            || (half_flag && open_flag);
+        let joins = it.width() == Some(0) || matches!(it, '\u{1f3fb}'..='\u{1f3ff}') || (half_flag && open_flag);
         if at > start && !joins {
             clusters.push(&text[start..at]);
             start = at;
@@ -153,14 +143,8 @@ mod tests {
 
     #[test]
     fn the_middle_goes_first() {
-        assert_eq!(
-            middle("GET /api/v1/users/{id}", 22),
-            "GET /api/v1/users/{id}"
-        );
-        assert_eq!(
-            middle("GET /api/v1/users/{id}", 21),
-            "GET /api/v…users/{id}"
-        );
+        assert_eq!(middle("GET /api/v1/users/{id}", 22), "GET /api/v1/users/{id}");
+        assert_eq!(middle("GET /api/v1/users/{id}", 21), "GET /api/v…users/{id}");
         assert_eq!(middle("GET /api/v1/users/{id}", 6), "GET…d}");
         assert_eq!(middle("GET /api/v1/users/{id}", 2), "G…");
         assert_eq!(middle("GET /api/v1/users/{id}", 1), "…");
@@ -184,31 +168,18 @@ mod tests {
 
     #[test]
     fn marks_stay_with_what_they_stand_on() {
-        assert_eq!(
-            clusters("e\u{301}a🇩🇪🇫🇷👍🏽❤\u{fe0f}"),
-            ["e\u{301}", "a", "🇩🇪", "🇫🇷", "👍🏽", "❤\u{fe0f}"]
-        );
+        assert_eq!(clusters("e\u{301}a🇩🇪🇫🇷👍🏽❤\u{fe0f}"), ["e\u{301}", "a", "🇩🇪", "🇫🇷", "👍🏽", "❤\u{fe0f}"]);
         assert_eq!(end("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
         assert_eq!(middle("🇩🇪🇫🇷🇩🇪🇫🇷", 5), "🇩🇪…🇫🇷");
     }
 
     #[test]
     fn words_wrap_and_long_words_break() {
-        assert_eq!(
-            wrap("8 of 100 traces failed", 12),
-            ["8 of 100", "traces", "failed"]
-        );
-        assert_eq!(
-            wrap("a deadbeefdeadbeef b", 8),
-            ["a", "deadbeef", "deadbeef", "b"]
-        );
+        assert_eq!(wrap("8 of 100 traces failed", 12), ["8 of 100", "traces", "failed"]);
+        assert_eq!(wrap("a deadbeefdeadbeef b", 8), ["a", "deadbeef", "deadbeef", "b"]);
         assert_eq!(wrap("支払い", 3), ["支", "払", "い"]);
         assert_eq!(wrap("  ", 3), Vec::<String>::new());
-        assert_eq!(
-            wrap("支a", 1),
-            ["a"],
-            "what does not fit into any line is left out"
-        );
+        assert_eq!(wrap("支a", 1), ["a"], "what does not fit into any line is left out");
     }
 
     proptest! {

@@ -36,11 +36,7 @@ pub(super) fn fit(wishes: &[Wish], room: usize) -> Vec<Option<usize>> {
             break widths;
         }
         // Of two columns of one rank the one further right goes first.
-        match staying
-            .iter()
-            .enumerate()
-            .max_by_key(|(at, it)| (it.rank, *at))
-        {
+        match staying.iter().enumerate().max_by_key(|(at, it)| (it.rank, *at)) {
             Some((at, least)) if least.rank > 0 && stay.len() > 1 => stay.remove(at),
             _ => break shrink(&staying, room, TIGHT).unwrap_or_else(|| cut_off(&staying, room)),
         };
@@ -64,11 +60,7 @@ fn shrink(wishes: &[Wish], room: usize, floor: usize) -> Option<Vec<usize>> {
     let mut high = wishes.iter().map(|it| it.natural).max().unwrap_or(0) + 1;
     while low + 1 < high {
         let cap = low.midpoint(high);
-        if used(cap) <= room {
-            low = cap
-        } else {
-            high = cap
-        }
+        if used(cap) <= room { low = cap } else { high = cap }
     }
     let mut left = room - used(low);
     let width = |it: &Wish| {
@@ -108,22 +100,11 @@ mod tests {
 
     use super::*;
 
-    const NAME: Wish = Wish {
-        natural: 40,
-        firm: 0,
-        rank: 0,
-    };
-    const NUMBER: Wish = Wish {
-        natural: 8,
-        firm: 8,
-        rank: 0,
-    };
+    const NAME: Wish = Wish { natural: 40, firm: 0, rank: 0 };
+    const NUMBER: Wish = Wish { natural: 8, firm: 8, rank: 0 };
 
     fn check(wishes: &[Wish], room: usize, widths: &[usize]) {
-        let fitted: Vec<usize> = fit(wishes, room)
-            .into_iter()
-            .map(|it| it.unwrap_or(0))
-            .collect();
+        let fitted: Vec<usize> = fit(wishes, room).into_iter().map(|it| it.unwrap_or(0)).collect();
         assert_eq!(fitted, widths);
     }
 
@@ -136,10 +117,7 @@ mod tests {
 
     #[test]
     fn the_widest_name_gives_first() {
-        let service = Wish {
-            natural: 20,
-            ..NAME
-        };
+        let service = Wish { natural: 20, ..NAME };
         check(&[service, NAME, NUMBER], 62, &[20, 30, 8]);
         check(&[service, NAME, NUMBER], 49, &[19, 18, 8]);
         check(&[service, NAME, NUMBER], 44, &[16, 16, 8]);
@@ -148,26 +126,10 @@ mod tests {
     #[test]
     fn then_columns_go_by_rank_and_names_get_the_room() {
         let ranked = |rank| Wish { rank, ..NUMBER };
-        check(
-            &[NAME, NUMBER, ranked(2), ranked(1), ranked(2)],
-            56,
-            &[16, 8, 8, 8, 8],
-        );
-        check(
-            &[NAME, NUMBER, ranked(2), ranked(1), ranked(2)],
-            55,
-            &[25, 8, 8, 8, 0],
-        );
-        check(
-            &[NAME, NUMBER, ranked(2), ranked(1), ranked(2)],
-            45,
-            &[25, 8, 0, 8, 0],
-        );
-        check(
-            &[NAME, NUMBER, ranked(2), ranked(1), ranked(2)],
-            30,
-            &[20, 8, 0, 0, 0],
-        );
+        check(&[NAME, NUMBER, ranked(2), ranked(1), ranked(2)], 56, &[16, 8, 8, 8, 8]);
+        check(&[NAME, NUMBER, ranked(2), ranked(1), ranked(2)], 55, &[25, 8, 8, 8, 0]);
+        check(&[NAME, NUMBER, ranked(2), ranked(1), ranked(2)], 45, &[25, 8, 0, 8, 0]);
+        check(&[NAME, NUMBER, ranked(2), ranked(1), ranked(2)], 30, &[20, 8, 0, 0, 0]);
     }
 
     #[test]

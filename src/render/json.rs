@@ -68,31 +68,15 @@ mod tests {
 
     fn operations() -> Vec<Operation> {
         vec![
-            Operation {
-                service: "web",
-                p99_ms: Some(1.5),
-                by_kind: BTreeMap::from([("server", vec![1, 2])]),
-            },
-            Operation {
-                service: "d\"b",
-                p99_ms: None,
-                by_kind: BTreeMap::new(),
-            },
+            Operation { service: "web", p99_ms: Some(1.5), by_kind: BTreeMap::from([("server", vec![1, 2])]) },
+            Operation { service: "d\"b", p99_ms: None, by_kind: BTreeMap::new() },
         ]
     }
 
     fn written(pretty: bool) -> String {
         let mut out = Vec::new();
-        report(
-            &mut out,
-            &[
-                ("schema_version", &1),
-                ("operations", &operations()),
-                ("complete", &true),
-            ],
-            pretty,
-        )
-        .unwrap();
+        report(&mut out, &[("schema_version", &1), ("operations", &operations()), ("complete", &true)], pretty)
+            .unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -113,21 +97,15 @@ mod tests {
         let compact: serde_json::Value = serde_json::from_str(&written(false)).unwrap();
         let pretty = written(true);
         assert!(pretty.starts_with("{\n  \"schema_version\": 1,\n"));
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&pretty).unwrap(),
-            compact
-        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), compact);
     }
 
     #[test]
     fn a_closed_pipe_is_seen_wherever_it_closes() {
         for pretty in [false, true] {
             for left in 0..written(pretty).len() {
-                let fields: [(&str, &dyn erased_serde::Serialize); 3] = [
-                    ("schema_version", &1),
-                    ("operations", &operations()),
-                    ("complete", &true),
-                ];
+                let fields: [(&str, &dyn erased_serde::Serialize); 3] =
+                    [("schema_version", &1), ("operations", &operations()), ("complete", &true)];
                 let err = report(&mut Closing { left }, &fields, pretty).unwrap_err();
                 assert_eq!(err.kind(), io::ErrorKind::BrokenPipe, "after {left} bytes");
             }

@@ -4,13 +4,7 @@ use crate::report::{Cell, Column, Section, Table};
 
 /// One of each kind of table.
 pub(super) fn sections() -> Vec<Section> {
-    vec![
-        summary(),
-        bottlenecks(),
-        errors(),
-        performance(),
-        one_column(),
-    ]
+    vec![summary(), bottlenecks(), errors(), performance(), one_column()]
 }
 
 const MS: i64 = 1_000_000;
@@ -43,8 +37,7 @@ fn summary() -> Section {
             ],
             total_rows: 5,
             ..Table::default()
-        }],
-    }
+        }], next: None }
 }
 
 fn bottlenecks() -> Section {
@@ -74,14 +67,7 @@ fn bottlenecks() -> Section {
                 Column::ranked("example", 2),
             ],
             rows: vec![
-                row(
-                    "user-service",
-                    "database_query",
-                    "client",
-                    16_200 * MS,
-                    71.2,
-                    1_234,
-                ),
+                row("user-service", "database_query", "client", 16_200 * MS, 71.2, 1_234),
                 row(
                     "checkout",
                     "POST /api/v1/tenants/{tenant}/orders/{order}/payments/{payment}/capture",
@@ -90,42 +76,28 @@ fn bottlenecks() -> Section {
                     14.1,
                     87,
                 ),
-                row(
-                    "支払いサービス",
-                    "決済を確定する 💳",
-                    "client",
-                    940 * MS,
-                    4.1,
-                    12,
-                ),
-                row(
-                    "cafe\u{301}",
-                    "e\u{301}te\u{301} \u{1b}[31mnot red\u{1b}[0m",
-                    "internal",
-                    120 * MS,
-                    0.04,
-                    3,
-                ),
+                row("支払いサービス", "決済を確定する 💳", "client", 940 * MS, 4.1, 12),
+                row("cafe\u{301}", "e\u{301}te\u{301} \u{1b}[31mnot red\u{1b}[0m", "internal", 120 * MS, 0.04, 3),
             ],
             total_rows: 16,
             ..Table::default()
         }],
+        next: None,
     }
 }
 
 fn errors() -> Section {
-    let row =
-        |service: &str, operation: &str, message: &str, code: &str, traces: u64, share: f64| {
-            vec![
-                name(service),
-                name(operation),
-                Cell::Alert(message.to_owned()),
-                text(code),
-                Cell::Count(traces),
-                Cell::Percent(share),
-                Cell::TimestampUs(1_793_527_200_123_000),
-            ]
-        };
+    let row = |service: &str, operation: &str, message: &str, code: &str, traces: u64, share: f64| {
+        vec![
+            name(service),
+            name(operation),
+            Cell::Alert(message.to_owned()),
+            text(code),
+            Cell::Count(traces),
+            Cell::Percent(share),
+            Cell::TimestampUs(1_793_527_200_123_000),
+        ]
+    };
     Section {
         title: "Errors".into(),
         about: "8 of 100 traces failed".into(),
@@ -151,14 +123,7 @@ fn errors() -> Section {
                         5,
                         62.5,
                     ),
-                    row(
-                        "inventory",
-                        "SELECT stock",
-                        "connection refused",
-                        "UNAVAILABLE",
-                        3,
-                        37.5,
-                    ),
+                    row("inventory", "SELECT stock", "connection refused", "UNAVAILABLE", 3, 37.5),
                 ],
                 total_rows: 2,
                 ..Table::default()
@@ -170,23 +135,14 @@ fn errors() -> Section {
                 ..Table::default()
             },
         ],
+        next: None,
     }
 }
 
 fn performance() -> Section {
     let row = |service: &str, operation: &str, kind: &str, count: u64, errors: u64, scale: i64| {
-        let errors = if errors > 0 {
-            Cell::Alert(errors.to_string())
-        } else {
-            Cell::Count(0)
-        };
-        let mut row = vec![
-            name(service),
-            name(operation),
-            text(kind),
-            Cell::Count(count),
-            errors,
-        ];
+        let errors = if errors > 0 { Cell::Alert(errors.to_string()) } else { Cell::Count(0) };
+        let mut row = vec![name(service), name(operation), text(kind), Cell::Count(count), errors];
         row.extend([11, 9, 20, 31, 77, 120].map(|it| Cell::DurationNs(it * scale)));
         row.push(Cell::DurationNs(11 * scale * count as i64));
         row
@@ -213,19 +169,13 @@ fn performance() -> Section {
             rows: vec![
                 row("frontend", "GET /dispatch", "server", 120_345, 12, 8 * MS),
                 row("route", "/GetShortestRoute", "server", 900, 0, 4 * MS),
-                row(
-                    "driver",
-                    "/driver.DriverService/FindNearest",
-                    "client",
-                    90,
-                    3,
-                    3 * MS + 120_000,
-                ),
+                row("driver", "/driver.DriverService/FindNearest", "client", 90, 3, 3 * MS + 120_000),
                 row("redis-manual", "GetDriver", "client", 12_000, 0, MS / 50),
             ],
             total_rows: 4,
             ..Table::default()
         }],
+        next: None,
     }
 }
 

@@ -32,15 +32,9 @@ fn needs_escape(it: char) -> bool {
         // A soft hyphen shows in some terminals and not in others, so nothing would line up behind it.
         '\u{ad}' => true,
         // Marks, embeddings, overrides and isolates that turn the direction of what follows.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            true
-        }
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         // Zero width spaces and joiners, invisible operators, deprecated format characters.
-        '\u{180e}'
-        | '\u{200b}'..='\u{200d}'
-        | '\u{2060}'..='\u{2065}'
-        | '\u{206a}'..='\u{206f}'
-        | '\u{feff}' => true,
+        '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}' => true,
         // Line and paragraph separators.
         '\u{2028}' | '\u{2029}' => true,
         // Interlinear annotations and tags: text nobody sees.
@@ -58,10 +52,7 @@ mod tests {
     #[test]
     fn plain_text_is_borrowed() {
         for text in ["", "GET /users/{id}", "SELECT *", "支払い 💳 e\u{301}"] {
-            assert!(
-                matches!(line(text), Cow::Borrowed(it) if it == text),
-                "{text}"
-            );
+            assert!(matches!(line(text), Cow::Borrowed(it) if it == text), "{text}");
         }
     }
 

@@ -28,22 +28,14 @@ impl Scale {
     /// neighbors get compared and 950 µs beside 1.20 ms is easily misread.
     pub fn of_neighbors(columns: &[Vec<i64>]) -> Vec<Scale> {
         let spreads: Vec<Spread> = columns.iter().map(|it| Spread::of(it)).collect();
-        let mut units: Vec<usize> = spreads
-            .iter()
-            .filter(|it| it.largest > 0)
-            .map(|it| it.scale().unit)
-            .collect();
+        let mut units: Vec<usize> = spreads.iter().filter(|it| it.largest > 0).map(|it| it.scale().unit).collect();
         units.sort_unstable();
         // The middle of the columns decides; a total of hours must not push everything to zero.
         let Some(&common) = units.get(units.len().saturating_sub(1) / 2) else {
             return spreads.iter().map(Spread::scale).collect();
         };
         let scale = |it: &Spread| {
-            if it.reads_in(common) {
-                it.scale_in(common)
-            } else {
-                it.scale()
-            }
+            if it.reads_in(common) { it.scale_in(common) } else { it.scale() }
         };
         spreads.iter().map(scale).collect()
     }
@@ -73,11 +65,7 @@ struct Spread {
 
 impl Spread {
     fn of(column: &[i64]) -> Spread {
-        let mut sizes: Vec<u64> = column
-            .iter()
-            .map(|it| it.unsigned_abs())
-            .filter(|&it| it > 0)
-            .collect();
+        let mut sizes: Vec<u64> = column.iter().map(|it| it.unsigned_abs()).filter(|&it| it > 0).collect();
         sizes.sort_unstable();
         Spread {
             largest: sizes.last().copied().unwrap_or(0),
@@ -88,10 +76,7 @@ impl Spread {
 
     fn scale(&self) -> Scale {
         if self.largest == 0 {
-            return Scale {
-                unit: MILLISECONDS,
-                decimals: 0,
-            };
+            return Scale { unit: MILLISECONDS, decimals: 0 };
         }
         let mut unit = natural_unit(self.largest);
         while unit > 0
@@ -122,8 +107,7 @@ impl Spread {
 
     /// Whether the column can be shown in this unit: not too long, and the median with two digits.
     fn reads_in(&self, unit: usize) -> bool {
-        self.largest / UNITS[unit].ns < LONGEST_NUMBER
-            && !self.median_is_coarse(unit, MOST_DECIMALS)
+        self.largest / UNITS[unit].ns < LONGEST_NUMBER && !self.median_is_coarse(unit, MOST_DECIMALS)
     }
 
     fn median_is_coarse(&self, unit: usize, decimals: usize) -> bool {
@@ -146,19 +130,12 @@ mod tests {
     fn check(column: &[i64], unit: &str, shown: &[&str]) {
         let scale = Scale::of(column);
         let cells: Vec<String> = column.iter().map(|&it| scale.show(it)).collect();
-        assert_eq!(
-            (scale.unit(), cells),
-            (unit, shown.iter().map(|it| (*it).to_owned()).collect())
-        );
+        assert_eq!((scale.unit(), cells), (unit, shown.iter().map(|it| (*it).to_owned()).collect()));
     }
 
     #[test]
     fn the_largest_value_chooses_the_unit() {
-        check(
-            &[250 * MS, 1_250 * MS, 980 * MS],
-            "s",
-            &["0.25", "1.25", "0.98"],
-        );
+        check(&[250 * MS, 1_250 * MS, 980 * MS], "s", &["0.25", "1.25", "0.98"]);
         check(&[12_400 * US, 99_960 * US], "ms", &["12.4", "100.0"]);
         check(&[999, 12], "ns", &["999", "12"]);
         check(&[90 * S, 40 * S], "s", &["90.0", "40.0"]);
@@ -168,21 +145,13 @@ mod tests {
 
     #[test]
     fn a_median_without_digits_asks_for_a_smaller_unit() {
-        check(
-            &[40 * MS, 50 * MS, 2_300 * MS],
-            "ms",
-            &["40", "50", "2,300"],
-        );
+        check(&[40 * MS, 50 * MS, 2_300 * MS], "ms", &["40", "50", "2,300"]);
         check(&[20 * MS, 20 * MS, 59 * S], "ms", &["20", "20", "59,000"]);
     }
 
     #[test]
     fn a_unit_that_would_be_too_long_is_not_chosen() {
-        check(
-            &[20 * MS, 20 * MS, 600 * S],
-            "s",
-            &["0.020", "0.020", "600.000"],
-        );
+        check(&[20 * MS, 20 * MS, 600 * S], "s", &["0.020", "0.020", "600.000"]);
     }
 
     #[test]
@@ -196,16 +165,8 @@ mod tests {
 
     #[test]
     fn the_smallest_gets_a_decimal_where_there_is_room() {
-        check(
-            &[160 * MS, 80 * MS, 62 * MS, 360 * US],
-            "ms",
-            &["160.0", "80.0", "62.0", "0.4"],
-        );
-        check(
-            &[1_600 * MS, 80 * MS, 62 * MS, 360 * US],
-            "ms",
-            &["1,600", "80", "62", "<1"],
-        );
+        check(&[160 * MS, 80 * MS, 62 * MS, 360 * US], "ms", &["160.0", "80.0", "62.0", "0.4"]);
+        check(&[1_600 * MS, 80 * MS, 62 * MS, 360 * US], "ms", &["1,600", "80", "62", "<1"]);
     }
 
     #[test]
@@ -221,13 +182,7 @@ mod tests {
 
     #[test]
     fn neighbors_share_a_unit_where_that_reads_well() {
-        let columns = [
-            vec![850 * US],
-            vec![1_200 * US],
-            vec![2_300 * MS],
-            vec![5 * 3600 * S],
-            vec![0],
-        ];
+        let columns = [vec![850 * US], vec![1_200 * US], vec![2_300 * MS], vec![5 * 3600 * S], vec![0]];
         let scales = Scale::of_neighbors(&columns);
         let cells: Vec<String> = iter::zip(&scales, &columns)
             .map(|(scale, column)| format!("{} {}", scale.show(column[0]), scale.unit()))

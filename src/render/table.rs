@@ -32,12 +32,8 @@ pub fn sections(out: &mut dyn io::Write, sections: &[Section], look: &Look) -> i
 /// Writes one section: what it is about, the answer in words, the tables.
 pub fn section(out: &mut dyn io::Write, section: &Section, look: &Look) -> io::Result<()> {
     heading(out, section, look)?;
-    section
-        .notes
-        .iter()
-        .try_for_each(|it| plain(out, it, look))?;
-    let mut is_first =
-        section.title.is_empty() && section.about.is_empty() && section.notes.is_empty();
+    section.notes.iter().try_for_each(|it| plain(out, it, look))?;
+    let mut is_first = section.title.is_empty() && section.about.is_empty() && section.notes.is_empty();
     for it in &section.tables {
         // The sentence of an empty table reads on from the notes; all else is set apart.
         if !is_first && (it.title.is_some() || !it.rows.is_empty()) {
@@ -57,17 +53,10 @@ fn heading(out: &mut dyn io::Write, section: &Section, look: &Look) -> io::Resul
     let longest = title.iter().map(|it| cut::width(it)).max();
     let line: Vec<String> = longest.map(|it| "═".repeat(it)).into_iter().collect();
     if let ([title], [about]) = (&title[..], &about[..])
-        && look
-            .width
-            .is_none_or(|room| cut::width(title) + fit::GAP + cut::width(about) <= room)
+        && look.width.is_none_or(|room| cut::width(title) + fit::GAP + cut::width(about) <= room)
     {
         let gap = " ".repeat(fit::GAP);
-        writeln!(
-            out,
-            "{}{gap}{}",
-            look.paint(Ink::Bold, title),
-            look.paint(Ink::Dim, about)
-        )?;
+        writeln!(out, "{}{gap}{}", look.paint(Ink::Bold, title), look.paint(Ink::Dim, about))?;
         painted(out, &line, Ink::Dim, look)
     } else {
         painted(out, &title, Ink::Bold, look)?;
@@ -88,10 +77,7 @@ fn table(out: &mut dyn io::Write, table: &Table, look: &Look) -> io::Result<()> 
     layout.write(out, look)?;
     let cut_rows = table.total_rows.saturating_sub(table.rows.len());
     if cut_rows > 0 {
-        let more = format!(
-            "… {} more (--top 0 shows all)",
-            units::count(cut_rows as u64)
-        );
+        let more = format!("… {} more (--top 0 shows all)", units::count(cut_rows as u64));
         painted(out, &wrapped(&more, look), Ink::Dim, look)?;
     }
     if let Some(gone) = layout.gone() {
@@ -111,15 +97,11 @@ fn wrapped(text: &str, look: &Look) -> Vec<String> {
 }
 
 fn plain(out: &mut dyn io::Write, text: &str, look: &Look) -> io::Result<()> {
-    wrapped(text, look)
-        .iter()
-        .try_for_each(|it| writeln!(out, "{it}"))
+    wrapped(text, look).iter().try_for_each(|it| writeln!(out, "{it}"))
 }
 
 fn painted(out: &mut dyn io::Write, lines: &[String], ink: Ink, look: &Look) -> io::Result<()> {
-    lines
-        .iter()
-        .try_for_each(|it| writeln!(out, "{}", look.paint(ink, it)))
+    lines.iter().try_for_each(|it| writeln!(out, "{}", look.paint(ink, it)))
 }
 
 /// The columns that have room, and how much.
@@ -139,20 +121,12 @@ struct Placed<'a> {
 
 impl<'a> Layout<'a> {
     fn of(columns: &'a [Column], look: &Look) -> Layout<'a> {
-        let wish = |it: &Column| Wish {
-            natural: it.natural(),
-            firm: it.firm(),
-            rank: it.rank,
-        };
+        let wish = |it: &Column| Wish { natural: it.natural(), firm: it.firm(), rank: it.rank };
         let wishes: Vec<Wish> = columns.iter().map(wish).collect();
         let natural = wishes.iter().map(|it| it.natural).sum::<usize>() + fit::gaps(columns.len());
         let room = look.width.unwrap_or(natural).max(1);
         let bar = bar_width(columns, room.saturating_sub(natural));
-        let mut layout = Layout {
-            placed: Vec::new(),
-            gone: Vec::new(),
-            natural,
-        };
+        let mut layout = Layout { placed: Vec::new(), gone: Vec::new(), natural };
         for (column, width) in columns.iter().zip(fit::fit(&wishes, room)) {
             match width {
                 Some(width) => {
@@ -176,8 +150,7 @@ impl<'a> Layout<'a> {
             builder.push_record(self.placed.iter().map(|it| it.cell(row)));
         }
         let mut grid = builder.build();
-        grid.with(Style::empty())
-            .with(Padding::new(0, fit::GAP, 0, 0));
+        grid.with(Style::empty()).with(Padding::new(0, fit::GAP, 0, 0));
         grid.modify(Columns::last(), Padding::zero());
         for (idx, it) in self.placed.iter().enumerate() {
             if it.column.right && it.bar == 0 {
@@ -192,11 +165,7 @@ impl<'a> Layout<'a> {
         }
         for (at, line) in grid.to_string().lines().enumerate() {
             let is_rule = has_headings && at == 1;
-            let line = if is_rule {
-                look.paint(Ink::Dim, line)
-            } else {
-                line.trim_end().into()
-            };
+            let line = if is_rule { look.paint(Ink::Dim, line) } else { line.trim_end().into() };
             writeln!(out, "{line}")?;
         }
         Ok(())
@@ -206,12 +175,7 @@ impl<'a> Layout<'a> {
     fn color(&self, grid: &mut tabled::Table, has_headings: bool) {
         let red = color(Ink::Red);
         for (idx, it) in self.placed.iter().enumerate() {
-            let alerts = it
-                .column
-                .texts
-                .iter()
-                .enumerate()
-                .filter(|(_, text)| text.alert);
+            let alerts = it.column.texts.iter().enumerate().filter(|(_, text)| text.alert);
             for (row, _) in alerts {
                 grid.modify(Cell::new(row + usize::from(has_headings), idx), red.clone());
             }
@@ -224,19 +188,14 @@ impl<'a> Layout<'a> {
     /// Says which columns had to go, and what would bring them back.
     fn gone(&self) -> Option<String> {
         let names = self.gone.join(", ");
-        (!self.gone.is_empty())
-            .then(|| format!("… no room for {names} (--width {} shows all)", self.natural))
+        (!self.gone.is_empty()).then(|| format!("… no room for {names} (--width {} shows all)", self.natural))
     }
 }
 
 impl Placed<'_> {
     fn heading(&self) -> String {
         let heading = cut::end(&self.column.heading, self.width);
-        if self.bar == 0 {
-            heading
-        } else {
-            cut::pad_left(&heading, self.width)
-        }
+        if self.bar == 0 { heading } else { cut::pad_left(&heading, self.width) }
     }
 
     fn cell(&self, row: usize) -> String {
@@ -244,11 +203,7 @@ impl Placed<'_> {
         let share = self.column.shares.as_ref().and_then(|it| it[row]);
         match share {
             _ if self.bar == 0 => text,
-            Some(share) => format!(
-                "{} {}",
-                cut::pad_left(&text, self.width),
-                bar::bar(share, self.bar)
-            ),
+            Some(share) => format!("{} {}", cut::pad_left(&text, self.width), bar::bar(share, self.bar)),
             None => cut::pad_left(&text, self.width),
         }
     }
@@ -258,11 +213,7 @@ impl Placed<'_> {
 fn bar_width(columns: &[Column], spare: usize) -> usize {
     let n_shares = columns.iter().filter(|it| it.shares.is_some()).count();
     // One is for the space before the bar.
-    let each = spare
-        .checked_div(n_shares)
-        .unwrap_or(0)
-        .saturating_sub(1)
-        .min(*BAR.end());
+    let each = spare.checked_div(n_shares).unwrap_or(0).saturating_sub(1).min(*BAR.end());
     if BAR.contains(&each) { each } else { 0 }
 }
 
@@ -290,23 +241,14 @@ mod tests {
     /// `GOLDEN=overwrite cargo test` writes what is shown now; read the diff.
     #[track_caller]
     fn check(name: &str, width: Option<usize>) {
-        let look = Look {
-            width,
-            color: false,
-        };
+        let look = Look { width, color: false };
         let shown = shown(&sample::sections(), &look);
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("src/render/golden")
-            .join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/render/golden").join(name);
         if std::env::var_os("GOLDEN").is_some_and(|it| it == "overwrite") {
             std::fs::write(&path, &shown).unwrap();
         }
         let golden = std::fs::read_to_string(&path).unwrap();
-        assert!(
-            shown == golden,
-            "{} has changed, this is shown now:\n{shown}",
-            path.display()
-        );
+        assert!(shown == golden, "{} has changed, this is shown now:\n{shown}", path.display());
     }
 
     #[test]
@@ -342,29 +284,19 @@ mod tests {
                     report::Column::new("message"),
                 ],
                 rows: vec![
-                    vec![
-                        Cell::Name("web".to_owned()),
-                        Cell::Count(1_000),
-                        Cell::Alert("time\nout".to_owned()),
-                    ],
-                    vec![
-                        Cell::Name("inventory".to_owned()),
-                        Cell::Unknown,
-                        Cell::Text("fine".to_owned()),
-                    ],
+                    vec![Cell::Name("web".to_owned()), Cell::Count(1_000), Cell::Alert("time\nout".to_owned())],
+                    vec![Cell::Name("inventory".to_owned()), Cell::Unknown, Cell::Text("fine".to_owned())],
                 ],
                 total_rows: 4,
                 if_empty: String::new(),
             }],
+            next: None,
         }
     }
 
     #[test]
     fn plain() {
-        let look = Look {
-            width: Some(80),
-            color: false,
-        };
+        let look = Look { width: Some(80), color: false };
         assert_eq!(
             shown(&[small()], &look),
             "\
@@ -384,20 +316,8 @@ inventory      –  fine
 
     #[test]
     fn colors_move_nothing() {
-        let plain = shown(
-            &[small()],
-            &Look {
-                width: Some(80),
-                color: false,
-            },
-        );
-        let colored = shown(
-            &[small()],
-            &Look {
-                width: Some(80),
-                color: true,
-            },
-        );
+        let plain = shown(&[small()], &Look { width: Some(80), color: false });
+        let colored = shown(&[small()], &Look { width: Some(80), color: true });
         assert_eq!(without_colors(&colored), plain);
         assert!(colored.starts_with("\u{1b}[1mErrors\u{1b}[22m  \u{1b}[2mwhat failed\u{1b}[22m\n"));
         assert!(colored.contains("\u{1b}[1mservice\u{1b}[22m    \u{1b}[1mcount\u{1b}[22m"));
@@ -411,15 +331,8 @@ inventory      –  fine
             columns: vec![report::Column::new("service")],
             ..Table::default()
         };
-        let section = Section {
-            title: "Errors".to_owned(),
-            tables: vec![empty],
-            ..Section::default()
-        };
-        assert_eq!(
-            shown(&[section], &Look::default()),
-            "Errors\n══════\nNo trace failed.\n"
-        );
+        let section = Section { title: "Errors".to_owned(), tables: vec![empty], ..Section::default() };
+        assert_eq!(shown(&[section], &Look::default()), "Errors\n══════\nNo trace failed.\n");
     }
 
     #[test]
@@ -433,14 +346,8 @@ inventory      –  fine
             total_rows: 2,
             ..Table::default()
         };
-        let section = Section {
-            tables: vec![list],
-            ..Section::default()
-        };
-        assert_eq!(
-            shown(&[section], &Look::default()),
-            "traces   9\np95     10\n"
-        );
+        let section = Section { tables: vec![list], ..Section::default() };
+        assert_eq!(shown(&[section], &Look::default()), "traces   9\np95     10\n");
     }
 
     #[test]
@@ -453,17 +360,11 @@ inventory      –  fine
     fn without_colors(text: &str) -> String {
         let mut parts = text.split("\u{1b}[");
         let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |plain, it| {
-            plain + it.split_once('m').map_or("", |(_, rest)| rest)
-        })
+        parts.fold(first, |plain, it| plain + it.split_once('m').map_or("", |(_, rest)| rest))
     }
 
     fn text() -> impl Strategy<Value = String> {
-        prop_oneof![
-            any::<String>(),
-            "[a-z/{}. ]{0,60}",
-            "[支払い💳e\u{301}\u{644}\u{627}🇩🇪👍🏽❤\u{fe0f}\u{1b}\n]{0,30}",
-        ]
+        prop_oneof![any::<String>(), "[a-z/{}. ]{0,60}", "[支払い💳e\u{301}\u{644}\u{627}🇩🇪👍🏽❤\u{fe0f}\u{1b}\n]{0,30}",]
     }
 
     fn cell(kind: u8) -> BoxedStrategy<Cell> {
@@ -472,9 +373,7 @@ inventory      –  fine
             1 => text().prop_map(Cell::Name).boxed(),
             2 => text().prop_map(Cell::Id).boxed(),
             3 => any::<u64>().prop_map(Cell::Count).boxed(),
-            4 => (any::<i64>(), 0u32..60)
-                .prop_map(|(ns, small)| Cell::DurationNs(ns >> small))
-                .boxed(),
+            4 => (any::<i64>(), 0u32..60).prop_map(|(ns, small)| Cell::DurationNs(ns >> small)).boxed(),
             5 => any::<f64>().prop_map(Cell::Percent).boxed(),
             6 => (-10.0..110.0).prop_map(Cell::Share).boxed(),
             7 => any::<i64>().prop_map(Cell::TimestampUs).boxed(),
@@ -485,20 +384,12 @@ inventory      –  fine
     }
 
     fn table() -> impl Strategy<Value = Table> {
-        const NAMES: [&str; 5] = [
-            "",
-            "p99",
-            "service",
-            "operation",
-            "支払い share of the total",
-        ];
+        const NAMES: [&str; 5] = ["", "p99", "service", "operation", "支払い share of the total"];
         let column = (0..NAMES.len(), 0u8..4, 0u8..11);
         (prop::collection::vec(column, 0..13), 0usize..6).prop_flat_map(|(columns, n_rows)| {
             let row: Vec<_> = columns.iter().map(|&(_, _, kind)| cell(kind)).collect();
-            let columns: Vec<_> = columns
-                .iter()
-                .map(|&(name, rank, _)| report::Column::ranked(NAMES[name], rank))
-                .collect();
+            let columns: Vec<_> =
+                columns.iter().map(|&(name, rank, _)| report::Column::ranked(NAMES[name], rank)).collect();
             let rows = prop::collection::vec(row, n_rows);
             (rows, any::<usize>(), prop::option::of(text()), text()).prop_map(
                 move |(rows, total_rows, title, if_empty)| Table {
@@ -520,6 +411,7 @@ inventory      –  fine
             about,
             notes,
             tables,
+            next: None,
         })
     }
 

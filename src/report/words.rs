@@ -15,36 +15,12 @@ const HOUR: u64 = 60 * MINUTE;
 
 /// Smallest first. Minutes and hours start late: everybody reads 90 s, nobody reads 1.5 min.
 pub(crate) const UNITS: [Unit; 6] = [
-    Unit {
-        name: "ns",
-        ns: 1,
-        from_ns: 0,
-    },
-    Unit {
-        name: "µs",
-        ns: 1_000,
-        from_ns: 1_000,
-    },
-    Unit {
-        name: "ms",
-        ns: 1_000_000,
-        from_ns: 1_000_000,
-    },
-    Unit {
-        name: "s",
-        ns: 1_000_000_000,
-        from_ns: 1_000_000_000,
-    },
-    Unit {
-        name: "min",
-        ns: MINUTE,
-        from_ns: 2 * MINUTE,
-    },
-    Unit {
-        name: "h",
-        ns: HOUR,
-        from_ns: 2 * HOUR,
-    },
+    Unit { name: "ns", ns: 1, from_ns: 0 },
+    Unit { name: "µs", ns: 1_000, from_ns: 1_000 },
+    Unit { name: "ms", ns: 1_000_000, from_ns: 1_000_000 },
+    Unit { name: "s", ns: 1_000_000_000, from_ns: 1_000_000_000 },
+    Unit { name: "min", ns: MINUTE, from_ns: 2 * MINUTE },
+    Unit { name: "h", ns: HOUR, from_ns: 2 * HOUR },
 ];
 
 /// The largest unit that the duration has at least one of.
@@ -99,19 +75,11 @@ pub fn duration(ns: i64) -> String {
         decimals = 2;
     }
     let shown = decimal(rounded(size, unit, decimals), decimals);
-    format!(
-        "{sign}{} {}",
-        without_trailing_zeros(&shown),
-        UNITS[unit].name
-    )
+    format!("{sign}{} {}", without_trailing_zeros(&shown), UNITS[unit].name)
 }
 
 fn without_trailing_zeros(number: &str) -> &str {
-    if number.contains('.') {
-        number.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        number
-    }
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
 /// A number of things: `1,234,567`.
@@ -143,8 +111,7 @@ pub fn bytes(n: u64) -> String {
         10.. => 1,
         _ => 2,
     };
-    let steps =
-        (u128::from(n) * 10u128.pow(decimals as u32) + u128::from(power) / 2) / u128::from(power);
+    let steps = (u128::from(n) * 10u128.pow(decimals as u32) + u128::from(power) / 2) / u128::from(power);
     let shown = decimal(u64::try_from(steps).unwrap_or(u64::MAX), decimals);
     format!("{} {}", without_trailing_zeros(&shown), NAMES[name])
 }
@@ -162,15 +129,8 @@ pub fn percent(share: f64) -> String {
 
 /// How many decimals read best for all the shares of one column.
 pub(crate) fn percent_decimals(column: impl Iterator<Item = f64>) -> usize {
-    let largest = column
-        .filter(|it| it.is_finite())
-        .map(f64::abs)
-        .fold(0.0, f64::max);
-    if largest > 0.0 && largest < 0.995 {
-        2
-    } else {
-        1
-    }
+    let largest = column.filter(|it| it.is_finite()).map(f64::abs).fold(0.0, f64::max);
+    if largest > 0.0 && largest < 0.995 { 2 } else { 1 }
 }
 
 /// A share with so many decimals; what is little does not look like nothing, nor most like all.
@@ -201,11 +161,7 @@ pub fn timestamp(us: i64) -> String {
             let civil = moment.to_zoned(jiff::tz::TimeZone::UTC).datetime();
             // Cut, not rounded: a moment must not be shown before the second it belongs to is over.
             let milliseconds = us.rem_euclid(1_000_000) / 1_000;
-            format!(
-                "{} {}.{milliseconds:03}",
-                civil.date(),
-                civil.time().strftime("%H:%M:%S")
-            )
+            format!("{} {}.{milliseconds:03}", civil.date(), civil.time().strftime("%H:%M:%S"))
         }
         // Beyond the year 9999 a number says more than a date would.
         Err(_) => format!("{us} µs"),
@@ -245,15 +201,10 @@ mod tests {
 
     #[test]
     fn counts_and_bytes() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(count),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
             [0, 999, 1_000, 14_600_000, 999_499, 999_500, u64::MAX].map(bytes),
-            [
-                "0 B", "999 B", "1 kB", "14.6 MB", "999 kB", "1 MB", "18.4 EB"
-            ]
+            ["0 B", "999 B", "1 kB", "14.6 MB", "999 kB", "1 MB", "18.4 EB"]
         );
     }
 
@@ -282,14 +233,8 @@ mod tests {
             let decimals = percent_decimals(shares.into_iter());
             shares.map(|it| percent_with(it, decimals))
         };
-        assert_eq!(
-            column([71.23, 0.02, 0.0, 100.0]),
-            ["71.2 %", "<0.1 %", "0.0 %", "100.0 %"]
-        );
-        assert_eq!(
-            column([0.5, 0.02, 0.0, 0.001]),
-            ["0.50 %", "0.02 %", "0.00 %", "<0.01 %"]
-        );
+        assert_eq!(column([71.23, 0.02, 0.0, 100.0]), ["71.2 %", "<0.1 %", "0.0 %", "100.0 %"]);
+        assert_eq!(column([0.5, 0.02, 0.0, 0.001]), ["0.50 %", "0.02 %", "0.00 %", "<0.01 %"]);
     }
 
     #[test]

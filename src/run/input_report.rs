@@ -84,7 +84,12 @@ impl InputReport {
             incomplete_reasons,
             traces_read: tally.n_traces,
             traces_kept: kept.last().copied().unwrap_or(0),
-            filters: filter.names().into_iter().zip(kept).map(|(filter, kept)| FilterReport { filter, kept: *kept }).collect(),
+            filters: filter
+                .names()
+                .into_iter()
+                .zip(kept)
+                .map(|(filter, kept)| FilterReport { filter, kept: *kept })
+                .collect(),
             skipped,
             repaired: tally.repairs,
             without_traces: tally.without_traces.clone(),

@@ -25,14 +25,7 @@ impl Distribution {
     /// One without values.
     pub fn new() -> Distribution {
         let histogram = Histogram::new();
-        Distribution {
-            count: 0,
-            sum_ns: 0,
-            min_ns: u64::MAX,
-            max_ns: 0,
-            squares: 0,
-            histogram,
-        }
+        Distribution { count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0, squares: 0, histogram }
     }
 
     /// Adds a value.
@@ -129,10 +122,7 @@ impl Distribution {
     fn squared_deviations(&self) -> f64 {
         let n = u128::from(self.count);
         let range = u128::from(self.max_ns - self.min_ns);
-        if (range * range)
-            .checked_mul(n)
-            .is_none_or(|most| most > 1 << 127)
-        {
+        if (range * range).checked_mul(n).is_none_or(|most| most > 1 << 127) {
             return self.squared_deviations_of_buckets();
         }
         // With q = ⌊mean⌋ and r = sum - n·q the sum of (x - q)² is S2 - 2·q·S + n·q². Each term may
@@ -181,22 +171,8 @@ impl TryFrom<Wire> for Distribution {
     type Error = &'static str;
 
     fn try_from(wire: Wire) -> Result<Distribution, &'static str> {
-        let Wire {
-            count,
-            sum_ns,
-            min_ns,
-            max_ns,
-            squares,
-            histogram,
-        } = wire;
-        let read = Distribution {
-            count,
-            sum_ns,
-            min_ns,
-            max_ns,
-            squares,
-            histogram,
-        };
+        let Wire { count, sum_ns, min_ns, max_ns, squares, histogram } = wire;
+        let read = Distribution { count, sum_ns, min_ns, max_ns, squares, histogram };
         if read.histogram.count() != count {
             return Err("a distribution must count what its histogram counts");
         }
@@ -281,10 +257,7 @@ mod tests {
     /// Two passes over the values, each relative to the first so that nothing is cancelled.
     fn reference_stddev(values: &[u64]) -> f64 {
         let first = values[0];
-        let offsets: Vec<f64> = values
-            .iter()
-            .map(|&it| (i128::from(it) - i128::from(first)) as f64)
-            .collect();
+        let offsets: Vec<f64> = values.iter().map(|&it| (i128::from(it) - i128::from(first)) as f64).collect();
         let mean = offsets.iter().sum::<f64>() / offsets.len() as f64;
         let squares: f64 = offsets.iter().map(|it| (it - mean).powi(2)).sum();
         (squares / (offsets.len() - 1) as f64).sqrt()
@@ -307,14 +280,7 @@ mod tests {
     fn a_single_value_is_all_there_is_and_deviates_by_0() {
         let stats = DurationStats::of(&distribution(&[1_234_567]));
         assert_eq!(stats.stddev_ms, Some(0.0));
-        for found in [
-            stats.mean_ms,
-            stats.median_ms,
-            stats.min_ms,
-            stats.max_ms,
-            stats.p99_ms,
-            stats.total_ms,
-        ] {
+        for found in [stats.mean_ms, stats.median_ms, stats.min_ms, stats.max_ms, stats.p99_ms, stats.total_ms] {
             assert_eq!(found, Some(1.234567));
         }
     }
@@ -346,10 +312,7 @@ mod tests {
     fn quantiles_stay_between_the_extremes() {
         let slow = distribution(&[1_000_000_007; 3]);
         assert_eq!(slow.quantile_ns(0.5), Some(1_000_000_007));
-        assert_eq!(
-            distribution(&[u64::MAX, u64::MAX - 1]).quantile_ns(0.5),
-            Some(u64::MAX - 1)
-        );
+        assert_eq!(distribution(&[u64::MAX, u64::MAX - 1]).quantile_ns(0.5), Some(u64::MAX - 1));
         assert_eq!(slow.quantiles_ns(&[]), Some(vec![]));
     }
 
@@ -364,10 +327,7 @@ mod tests {
         };
         assert_eq!(read(2, 12, 5, 7).unwrap(), distribution(&[5, 7]));
         assert!(read(3, 12, 5, 7).is_err(), "the histogram counts two");
-        assert!(
-            read(2, 12, 7, 5).is_err(),
-            "the minimum is above the maximum"
-        );
+        assert!(read(2, 12, 7, 5).is_err(), "the minimum is above the maximum");
         assert!(read(2, 99, 5, 7).is_err(), "the sum is too large");
         assert!(read(0, 0, u64::MAX, 0).is_err(), "the histogram counts two");
     }

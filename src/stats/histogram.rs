@@ -83,10 +83,7 @@ impl Histogram {
 
     /// How many values were recorded.
     pub fn count(&self) -> u64 {
-        let counted = self
-            .counts
-            .iter()
-            .fold(0u64, |sum, &n| sum.saturating_add(n));
+        let counted = self.counts.iter().fold(0u64, |sum, &n| sum.saturating_add(n));
         counted.saturating_add(self.pending.len() as u64)
     }
 
@@ -98,10 +95,7 @@ impl Histogram {
     pub fn quantiles(&self, quantiles: &[f64]) -> Vec<u64> {
         let whole = self.compacted();
         let n_values = whole.counts.iter().map(|&n| u128::from(n)).sum();
-        quantiles
-            .iter()
-            .map(|&it| whole.value_at_rank(rank(it, n_values)))
-            .collect()
+        quantiles.iter().map(|&it| whole.value_at_rank(rank(it, n_values))).collect()
     }
 
     /// The buckets in use, in rising order.
@@ -109,11 +103,7 @@ impl Histogram {
         let whole = self.compacted();
         let bucket = |(bucket, count)| {
             let (lowest_ns, highest_ns) = range_of(bucket);
-            Bucket {
-                lowest_ns,
-                highest_ns,
-                count,
-            }
+            Bucket { lowest_ns, highest_ns, count }
         };
         pairs(&whole.buckets, &whole.counts).map(bucket).collect()
     }
@@ -142,11 +132,7 @@ impl Histogram {
     fn compact(&mut self) {
         let mut pending = std::mem::take(&mut self.pending);
         sort(&mut pending);
-        self.add(
-            pending
-                .chunk_by(|a, b| a == b)
-                .map(|run| (run[0], run.len() as u64)),
-        );
+        self.add(pending.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u64)));
         // Kept for the values to come: it is no larger than the buckets are.
         pending.clear();
         self.pending = pending;
@@ -213,9 +199,7 @@ impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Histogram, D::Error> {
         let Wire { buckets, counts } = Wire::deserialize(deserializer)?;
         if buckets.len() != counts.len() {
-            return Err(D::Error::custom(
-                "a histogram needs one count for each bucket",
-            ));
+            return Err(D::Error::custom("a histogram needs one count for each bucket"));
         }
         if !buckets.is_sorted_by(|a, b| a < b) {
             return Err(D::Error::custom("the buckets of a histogram must rise"));
@@ -227,11 +211,7 @@ impl<'de> Deserialize<'de> for Histogram {
             return Err(D::Error::custom("a histogram keeps no empty buckets"));
         }
         let (buckets, counts) = (buckets.into_owned(), counts.into_owned());
-        Ok(Histogram {
-            pending: Vec::new(),
-            buckets,
-            counts,
-        })
+        Ok(Histogram { pending: Vec::new(), buckets, counts })
     }
 }
 
@@ -297,13 +277,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// What the report asks for, with the same as a fraction.
-    const QUANTILES: [(f64, usize, usize); 4] =
-        [(0.5, 1, 2), (0.9, 9, 10), (0.95, 19, 20), (0.99, 99, 100)];
+    const QUANTILES: [(f64, usize, usize); 4] = [(0.5, 1, 2), (0.9, 9, 10), (0.95, 19, 20), (0.99, 99, 100)];
 
     /// Nanoseconds of every magnitude.
     fn values() -> impl Strategy<Value = Vec<u64>> {
-        let value =
-            (0u32..64).prop_flat_map(|bits| (1u64 << bits >> 1)..=(u64::MAX >> (63 - bits)));
+        let value = (0u32..64).prop_flat_map(|bits| (1u64 << bits >> 1)..=(u64::MAX >> (63 - bits)));
         // Past the first compaction and past the second.
         prop::collection::vec(prop_oneof![value, 0u64..4000], 0..1200)
     }
@@ -331,10 +309,7 @@ mod tests {
     fn an_empty_one_allocates_nothing() {
         let mut empty = Histogram::new();
         empty.merge(Histogram::new());
-        assert_eq!(
-            empty.pending.capacity() + empty.buckets.capacity() + empty.counts.capacity(),
-            0
-        );
+        assert_eq!(empty.pending.capacity() + empty.buckets.capacity() + empty.counts.capacity(), 0);
         assert_eq!(empty.quantiles(&[0.5]), [0]);
     }
 
@@ -381,10 +356,7 @@ mod tests {
     #[test]
     fn quantiles_out_of_range_are_the_first_and_the_last() {
         let few = histogram(&[1, 2, 3]);
-        assert_eq!(
-            few.quantiles(&[-1.0, 0.0, f64::NAN, 1.0, 7.0]),
-            [1, 1, 1, 3, 3]
-        );
+        assert_eq!(few.quantiles(&[-1.0, 0.0, f64::NAN, 1.0, 7.0]), [1, 1, 1, 3, 3]);
     }
 
     #[test]
@@ -399,8 +371,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_not_read() {
-        let read =
-            |text: &str| serde_json::from_str::<Histogram>(text).map_err(|err| err.to_string());
+        let read = |text: &str| serde_json::from_str::<Histogram>(text).map_err(|err| err.to_string());
         assert!(read(r#"{"buckets":[1,2],"counts":[1,1]}"#).is_ok());
         for (text, why) in [
             (r#"{"buckets":[1,2],"counts":[1]}"#, "one count for each"),

@@ -20,11 +20,7 @@ pub struct Top<T> {
 impl<T: Ord> Top<T> {
     /// One that keeps `limit` elements, or all of them.
     pub fn new(limit: Option<usize>) -> Top<T> {
-        Top {
-            limit,
-            seen: 0,
-            kept: BinaryHeap::new(),
-        }
+        Top { limit, seen: 0, kept: BinaryHeap::new() }
     }
 
     /// Counts an element and keeps it if it is among the first.
@@ -40,8 +36,7 @@ impl<T: Ord> Top<T> {
 
     /// Whether [`Top::push`] would keep this: lets a caller leave a costly element unbuilt.
     pub fn admits(&self, element: &T) -> bool {
-        self.limit.is_none_or(|limit| self.kept.len() < limit)
-            || self.kept.peek().is_some_and(|last| element < last)
+        self.limit.is_none_or(|limit| self.kept.len() < limit) || self.kept.peek().is_some_and(|last| element < last)
     }
 
     /// Takes in what the other one kept and counted; the smaller of two limits holds.
@@ -99,9 +94,7 @@ impl<T: Ord> Top<T> {
 
 impl<T: Ord> PartialEq for Top<T> {
     fn eq(&self, other: &Top<T>) -> bool {
-        self.limit == other.limit
-            && self.seen == other.seen
-            && self.iter_sorted().eq(other.iter_sorted())
+        self.limit == other.limit && self.seen == other.seen && self.iter_sorted().eq(other.iter_sorted())
     }
 }
 
@@ -118,12 +111,7 @@ struct Wire<T> {
 impl<T: Ord + Serialize> Serialize for Top<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let kept: Vec<&T> = self.iter_sorted().collect();
-        Wire {
-            limit: self.limit,
-            seen: self.seen,
-            kept,
-        }
-        .serialize(serializer)
+        Wire { limit: self.limit, seen: self.seen, kept }.serialize(serializer)
     }
 }
 
@@ -131,9 +119,7 @@ impl<'de, T: Ord + Deserialize<'de>> Deserialize<'de> for Top<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Top<T>, D::Error> {
         let Wire { limit, seen, kept } = Wire::<T>::deserialize(deserializer)?;
         if limit.is_some_and(|limit| kept.len() > limit) {
-            return Err(D::Error::custom(
-                "more elements are kept than the limit allows",
-            ));
+            return Err(D::Error::custom("more elements are kept than the limit allows"));
         }
         if seen < kept.len() as u64 {
             return Err(D::Error::custom("more elements are kept than were seen"));
@@ -141,11 +127,7 @@ impl<'de, T: Ord + Deserialize<'de>> Deserialize<'de> for Top<T> {
         if !kept.is_sorted() {
             return Err(D::Error::custom("the kept elements must rise"));
         }
-        Ok(Top {
-            limit,
-            seen,
-            kept: BinaryHeap::from(kept),
-        })
+        Ok(Top { limit, seen, kept: BinaryHeap::from(kept) })
     }
 }
 
@@ -176,9 +158,7 @@ mod tests {
     #[test]
     fn the_largest_come_first_where_the_order_says_so() {
         let mut slowest = Top::new(Some(2));
-        [10, 30, 20]
-            .into_iter()
-            .for_each(|it| slowest.push(Reverse(it)));
+        [10, 30, 20].into_iter().for_each(|it| slowest.push(Reverse(it)));
         assert_eq!(slowest.into_sorted_vec(), [Reverse(30), Reverse(20)]);
     }
 
@@ -207,8 +187,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_not_read() {
-        let read =
-            |text: &str| serde_json::from_str::<Top<u8>>(text).map_err(|err| err.to_string());
+        let read = |text: &str| serde_json::from_str::<Top<u8>>(text).map_err(|err| err.to_string());
         assert!(read(r#"{"limit":2,"seen":3,"kept":[1,2]}"#).is_ok());
         for (text, why) in [
             (r#"{"limit":1,"seen":3,"kept":[1,2]}"#, "limit allows"),

@@ -52,7 +52,7 @@ pub(super) fn sniff(head: &str) -> Sniff {
     if is_element(&seen.element) || is_element(&seen.top) {
         return Sniff::Yes;
     }
-    let is_answer = has(&seen.top, "data") || has(&seen.top, "errors");
+    let is_answer = ["data", "errors", "error"].iter().any(|it| has(&seen.top, it));
     if (is_answer && seen.element.is_empty()) || (seen.empty && seen.top.is_empty()) || has(&seen.element, "spans") {
         return Sniff::Maybe;
     }
@@ -98,8 +98,16 @@ fn element(cursor: &mut Cursor<'_>, seen: &mut Head) -> super::Result<()> {
 
 pub(super) fn judge(frames: &Frames) -> Judgement {
     let mut judgement = Judgement::default();
-    let errors: Vec<String> =
-        frames.members.iter().filter(|(key, _)| key == "errors").flat_map(|(_, value)| messages(value)).collect();
+    let errors: Vec<String> = frames
+        .members
+        .iter()
+        .flat_map(|(key, value)| match key.as_str() {
+            "errors" => messages(value),
+            // The newer API answers with one, not in a list.
+            "error" => messages(&format!("[{value}]")),
+            _ => Vec::new(),
+        })
+        .collect();
     if !errors.is_empty() && frames.n_elements == 0 {
         judgement.refusal = Some(errors.join("; "));
     } else if !errors.is_empty() {
@@ -133,7 +141,7 @@ fn messages(errors: &str) -> Vec<String> {
             cursor.object(|cursor, key| {
                 let value = cursor.value()?;
                 match (key, value) {
-                    ("code", Value::Number(text)) => code = Some(text.to_owned()),
+                    ("code" | "httpCode", Value::Number(text)) => code = Some(text.to_owned()),
                     ("msg" | "message", Value::String(text)) => message = Some(text.into_owned()),
                     ("traceID", Value::String(text)) => trace = Some(text.into_owned()),
                     _ => {}
@@ -179,7 +187,9 @@ mod tests {
         for no in [r#"{"hello":"world"}"#, "5", "hello", r#"[{"id":1}]"#, r#"{"resourceSpans":[]}"#] {
             assert_eq!(sniff(no), Sniff::No, "{no}");
         }
-        for refused in [r#"["frontend"]"#, r#"{"data":["a","b"]}"#, r#"{"data":[{"parent":"a","child":"b","callCount":1}]}"#] {
+        for refused in
+            [r#"["frontend"]"#, r#"{"data":["a","b"]}"#, r#"{"data":[{"parent":"a","child":"b","callCount":1}]}"#]
+        {
             assert!(matches!(sniff(refused), Sniff::Refused { .. }), "{refused}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Element, JaegerParser, ProcessRef, Result, text_of};
+use super::{Element, JaegerParser, ProcessRef, RawReference, Result, text_of};
 use crate::input::Sink;
 use crate::input::json::{Cursor, Value};
 use crate::model::{DraftSpan, Event, Id, Key, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION};
@@ -22,16 +22,9 @@ struct Fields<'a> {
     process: Option<ProcessRef<'a>>,
     attributes: Run,
     events: Run,
-    references: Vec<RawReference<'a>>,
     parent: Option<Id>,
     /// What makes no sense about it.
     nonsense: Option<&'static str>,
-}
-
-struct RawReference<'a> {
-    trace: Option<Cow<'a, str>>,
-    span: Id,
-    follows_from: bool,
 }
 
 /// A number of microseconds as it was written.
@@ -56,7 +49,8 @@ impl JaegerParser {
     ) -> Result<()> {
         let at = cursor.position();
         let mut fields = Fields::default();
-        cursor.object(|cursor, key| self.field(cursor, key, &mut fields))?;
+        element.references.clear();
+        cursor.object(|cursor, key| self.field(cursor, key, &mut fields, &mut element.references))?;
         match self.push_span(fields, element) {
             Ok(()) => {}
             Err(reason) => sink.skip(reason, at),
@@ -64,7 +58,13 @@ impl JaegerParser {
         Ok(())
     }
 
-    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &str, fields: &mut Fields<'a>) -> Result<()> {
+    fn field<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        key: &str,
+        fields: &mut Fields<'a>,
+        references: &mut Vec<RawReference<'a>>,
+    ) -> Result<()> {
         match key {
             "traceID" => fields.trace = text_of(cursor.value()?),
             "spanID" => fields.id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
@@ -75,7 +75,7 @@ impl JaegerParser {
                     None => fields.nonsense = Some("a span whose operation is not a text"),
                 },
             },
-            "references" => self.references(cursor, fields)?,
+            "references" => read_references(cursor, references)?,
             "startTime" => fields.start = micros(&cursor.value()?),
             "duration" => fields.duration = micros(&cursor.value()?),
             "tags" => fields.attributes = self.attributes(cursor)?,
@@ -96,33 +96,6 @@ impl JaegerParser {
             _ => cursor.skip()?,
         }
         Ok(())
-    }
-
-    fn references<'a>(&mut self, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> Result<()> {
-        if cursor.peek() != Some(b'[') {
-            return cursor.skip();
-        }
-        cursor.array(|cursor| {
-            if cursor.peek() != Some(b'{') {
-                return cursor.skip();
-            }
-            let (mut trace, mut span, mut follows_from) = (None, None, false);
-            cursor.object(|cursor, key| {
-                match key {
-                    "refType" => {
-                        follows_from = matches!(cursor.value()?, Value::String(it) if it.eq_ignore_ascii_case("follows_from"));
-                    }
-                    "traceID" => trace = text_of(cursor.value()?).filter(|it| !it.is_empty()),
-                    "spanID" => span = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
-                    _ => cursor.skip()?,
-                }
-                Ok(())
-            })?;
-            if let Some(span) = span {
-                fields.references.push(RawReference { trace, span, follows_from });
-            }
-            Ok(())
-        })
     }
 
     fn events(&mut self, cursor: &mut Cursor<'_>) -> Result<Run> {
@@ -160,7 +133,11 @@ impl JaegerParser {
     }
 
     /// Puts a span into the draft, unless it makes no sense.
-    fn push_span<'a>(&mut self, fields: Fields<'a>, element: &mut Element<'a>) -> std::result::Result<(), &'static str> {
+    fn push_span<'a>(
+        &mut self,
+        fields: Fields<'a>,
+        element: &mut Element<'a>,
+    ) -> std::result::Result<(), &'static str> {
         if let Some(reason) = fields.nonsense {
             return Err(reason);
         }
@@ -209,7 +186,7 @@ impl JaegerParser {
 
     fn push_references(&mut self, fields: &Fields<'_>, element: &Element<'_>, tag: u32) -> Run {
         let start = self.draft.references.len() as u32;
-        for raw in &fields.references {
+        for raw in &element.references {
             let trace = match (&raw.trace, &fields.trace) {
                 // Spelled alike: the usual case, and no id to parse.
                 (Some(theirs), Some(own)) if theirs == own => None,
@@ -223,12 +200,40 @@ impl JaegerParser {
         }
         // The old dialect's parent, where references do not say it already.
         if let Some(parent) = &fields.parent
-            && !fields.references.iter().any(|it| it.span == *parent)
+            && !element.references.iter().any(|it| it.span == *parent)
         {
             self.draft.references.push(Reference { span: parent.clone(), trace: None, follows_from: false });
         }
         Run { start, end: self.draft.references.len() as u32 }
     }
+}
+
+fn read_references<'a>(cursor: &mut Cursor<'a>, references: &mut Vec<RawReference<'a>>) -> Result<()> {
+    if cursor.peek() != Some(b'[') {
+        return cursor.skip();
+    }
+    cursor.array(|cursor| {
+        if cursor.peek() != Some(b'{') {
+            return cursor.skip();
+        }
+        let (mut trace, mut span, mut follows_from) = (None, None, false);
+        cursor.object(|cursor, key| {
+            match key {
+                "refType" => {
+                    follows_from =
+                        matches!(cursor.value()?, Value::String(it) if it.eq_ignore_ascii_case("follows_from"));
+                }
+                "traceID" => trace = text_of(cursor.value()?).filter(|it| !it.is_empty()),
+                "spanID" => span = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+                _ => cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        if let Some(span) = span {
+            references.push(RawReference { trace, span, follows_from });
+        }
+        Ok(())
+    })
 }
 
 impl<'a> Element<'a> {
@@ -272,7 +277,9 @@ pub(super) fn micros(value: &Value<'_>) -> Time {
     match text.split_once('.') {
         Some((whole, fraction)) if !text.contains(['e', 'E']) => decimal(whole, fraction),
         _ => match text.parse::<f64>() {
-            Ok(micros) if micros.is_finite() && !text.trim_start_matches(['-', '+']).starts_with(char::is_alphabetic) => {
+            Ok(micros)
+                if micros.is_finite() && !text.trim_start_matches(['-', '+']).starts_with(char::is_alphabetic) =>
+            {
                 let ns = (micros * 1000.0).round();
                 if ns.abs() <= LIMIT_NS as f64 { Time::Ns(ns as i64) } else { Time::TooLarge }
             }

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::simd::plain_end;
+
 /// Deeper nesting than this is refused, as serde_json does: no export needs it, and a stack overflow is worse.
 const MAX_DEPTH: usize = 128;
 
@@ -216,12 +218,32 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// Consumes `null` if it is next.
-    pub(crate) fn null(&mut self) -> Result<bool> {
-        if self.peek() != Some(b'n') {
-            return Ok(false);
+    /// Consumes these very bytes if they are next.
+    #[inline]
+    pub(crate) fn exactly(&mut self, text: &[u8]) -> bool {
+        let is_next = self.bytes()[self.at..].starts_with(text);
+        if is_next {
+            self.at += text.len();
         }
-        self.word("null", Value::Null).map(|_| true)
+        is_next
+    }
+
+    /// Consumes the rest of a string without escapes, with its closing quote; its opening one is behind.
+    #[inline]
+    pub(crate) fn plain_rest(&mut self) -> Option<&'a str> {
+        let end = plain_end(self.bytes(), self.at);
+        if self.bytes().get(end) != Some(&b'"') {
+            return None;
+        }
+        let text = &self.text[self.at..end];
+        self.at = end + 1;
+        Some(text)
+    }
+
+    /// Goes back to a position where a value begins.
+    #[inline]
+    pub(crate) fn back_to(&mut self, position: usize) {
+        self.at = position;
     }
 
     /// Reads over any value, however large, checking all of it.
@@ -443,35 +465,6 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Where the plain part of a string ends: at a quote, a backslash, a control character, or the end.
-#[inline]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // Eight bytes at a time: the lowest high bit set marks the first byte that is zero (or below 32).
-    // Higher marks may be wrong because of borrows, but only the lowest is used.
-    while let Some(chunk) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        let found = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let found = found & HIGHS;
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
-            break;
-        }
-        at += 1;
-    }
-    at
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -500,11 +493,62 @@ mod tests {
     #[test]
     fn accepts_what_serde_json_accepts_and_nothing_else() {
         for text in [
-            "", " ", "null", "nul", "nulll", "true", "false", "tru", "0", "-0", "01", "-", "1.", "1.5", ".5", "1e5", "1E+5",
-            "1e", "1e400", "-1e400", "1e-400", "12345678901234567890123", "\"\"", "\"a", "\"\\u0041\"", "\"\\ud800\"",
-            "\"\\ud83d\\ude00\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800x\"", "\"\\x\"", "\"\n\"", "\"\t\"", "[]",
-            "[1,]", "[,1]", "[1 2]", "[1", "{}", "{\"a\":1}", "{\"a\":1,}", "{\"a\"}", "{a:1}", "{\"a\":1 \"b\":2}", "[}", "{]",
-            "[[],{}]", "[1]x", "NaN", "Infinity", "'a'", "\u{feff}1", "[\"\u{7f}\"]", "\"ü€😀\"", "[1}", "{\"a\":[1}",
+            "",
+            " ",
+            "null",
+            "nul",
+            "nulll",
+            "true",
+            "false",
+            "tru",
+            "0",
+            "-0",
+            "01",
+            "-",
+            "1.",
+            "1.5",
+            ".5",
+            "1e5",
+            "1E+5",
+            "1e",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "12345678901234567890123",
+            "\"\"",
+            "\"a",
+            "\"\\u0041\"",
+            "\"\\ud800\"",
+            "\"\\ud83d\\ude00\"",
+            "\"\\udc00\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\ud800x\"",
+            "\"\\x\"",
+            "\"\n\"",
+            "\"\t\"",
+            "[]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[1",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "{\"a\":1 \"b\":2}",
+            "[}",
+            "{]",
+            "[[],{}]",
+            "[1]x",
+            "NaN",
+            "Infinity",
+            "'a'",
+            "\u{feff}1",
+            "[\"\u{7f}\"]",
+            "\"ü€😀\"",
+            "[1}",
+            "{\"a\":[1}",
         ] {
             agrees(text);
         }

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod scan;
+mod simd;
 
 pub(crate) use cursor::{Cursor, Fault, Problem, Value};
 pub(crate) use scan::Scanner;

@@ -3,20 +3,14 @@
 //! Nothing is validated here; the parser does that. On valid JSON the end found is the true one, and
 //! on invalid JSON the parser stops at the first fault, up to which everything found was right.
 
+use super::simd::{Masks, masks};
+
 /// The state of a scan that may stop and go on at any byte.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scanner {
     depth: u64,
     in_string: bool,
     escaped: bool,
-}
-
-/// One bit a byte, the first byte lowest.
-struct Masks {
-    quotes: u64,
-    backslashes: u64,
-    opens: u64,
-    closes: u64,
 }
 
 impl Scanner {
@@ -119,56 +113,6 @@ fn prefix_xor(mut bits: u64) -> u64 {
     bits
 }
 
-#[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "the only way to call vector instructions; nothing else in this function")]
-fn masks(block: &[u8; 64]) -> Masks {
-    // SAFETY: the one condition is that the processor has SSE2, and every x86-64 has.
-    unsafe { vector_masks(block) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "sse2")]
-fn vector_masks(block: &[u8; 64]) -> Masks {
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8};
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn find(lane: __m128i, byte: u8) -> u64 {
-        u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(lane, _mm_set1_epi8(byte as i8))) as u32)
-    }
-    let mut masks = Masks { quotes: 0, backslashes: 0, opens: 0, closes: 0 };
-    let (words, _) = block.as_chunks::<16>();
-    for (nth, word) in words.iter().enumerate() {
-        let bits = u128::from_le_bytes(*word);
-        let lane = _mm_set_epi64x((bits >> 64) as i64, bits as i64);
-        // `[` and `{`, `]` and `}` differ in one bit only.
-        let folded = _mm_or_si128(lane, _mm_set1_epi8(0x20));
-        let shift = nth * 16;
-        masks.quotes |= find(lane, b'"') << shift;
-        masks.backslashes |= find(lane, b'\\') << shift;
-        masks.opens |= find(folded, b'{') << shift;
-        masks.closes |= find(folded, b'}') << shift;
-    }
-    masks
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn masks(block: &[u8; 64]) -> Masks {
-    plain_masks(block)
-}
-
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn plain_masks(block: &[u8; 64]) -> Masks {
-    let of = |test: fn(u8) -> bool| {
-        block.iter().enumerate().fold(0, |mask, (nth, byte)| mask | (u64::from(test(*byte)) << nth))
-    };
-    Masks {
-        quotes: of(|it| it == b'"'),
-        backslashes: of(|it| it == b'\\'),
-        opens: of(|it| it | 0x20 == b'{'),
-        closes: of(|it| it | 0x20 == b'}'),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -206,13 +150,5 @@ mod tests {
             prop_assert_eq!(found, reference(&bytes));
         }
 
-        #[test]
-        fn both_ways_to_make_masks_agree(block in prop::array::uniform32(any::<u8>())) {
-            let mut double = [0; 64];
-            double[..32].copy_from_slice(&block);
-            double[32..].copy_from_slice(&block);
-            let (a, b) = (masks(&double), plain_masks(&double));
-            prop_assert_eq!((a.quotes, a.backslashes, a.opens, a.closes), (b.quotes, b.backslashes, b.opens, b.closes));
-        }
     }
 }

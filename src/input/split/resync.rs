@@ -6,8 +6,8 @@ use crate::input::stream::{PIECE, Place};
 
 /// What stands at a bracket that might begin an element.
 enum Candidate {
-    /// A whole element of this many bytes.
-    Element(usize),
+    /// A whole element.
+    Element,
     /// Something else, or broken.
     No,
     /// The buffer ends inside.
@@ -44,7 +44,7 @@ impl Splitter<'_, '_> {
             };
             self.stream.at += open;
             match self.candidate() {
-                Candidate::Element(_) => return Ok(true),
+                Candidate::Element => return Ok(true),
                 Candidate::No => self.stream.at += 1,
                 Candidate::Open => {
                     let too_large = (self.stream.bytes.len() - self.stream.at) as u64 > self.options.max_element_bytes;
@@ -74,7 +74,7 @@ impl Splitter<'_, '_> {
                 cursor.skip()
             });
             match outcome {
-                Ok(()) if shows => return Candidate::Element(cursor.position()),
+                Ok(()) if shows => return Candidate::Element,
                 Err(fault) if fault.problem == Problem::End && whole => {
                     if shown.len() == bytes.len() {
                         return if self.stream.ended() { Candidate::No } else { Candidate::Open };

@@ -69,7 +69,8 @@ fn join(draft: &mut Draft, class: &[u32]) {
     for &idx in class {
         let span = &draft.spans[idx as usize];
         for attribute in draft.attributes_of(span.attributes) {
-            let words = format!("{}\0{}\0{:?}", attribute.key.as_str(), draft.text(attribute.value), attribute.value_type);
+            let words =
+                format!("{}\0{}\0{:?}", attribute.key.as_str(), draft.text(attribute.value), attribute.value_type);
             attributes.add(words, *attribute);
         }
         for event in &draft.events[span.events.range()] {
@@ -135,7 +136,8 @@ fn append<T>(list: &mut Vec<T>, values: Vec<T>) -> Run {
 
 /// Pairs a client with a server; gives every other span beyond the first a name of its own.
 fn tell_apart(draft: &mut Draft, kept: &[u32], taken: &mut HashSet<Id>, repairs: &mut Repairs) -> Option<(u32, u32)> {
-    let of_kind = |draft: &Draft, kind: Kind| kept.iter().copied().find(|it| draft.spans[*it as usize].kind == Some(kind));
+    let of_kind =
+        |draft: &Draft, kind: Kind| kept.iter().copied().find(|it| draft.spans[*it as usize].kind == Some(kind));
     let pair = of_kind(draft, Kind::Server).zip(of_kind(draft, Kind::Client));
     if let Some((server, _)) = pair {
         draft.spans[server as usize].shared = true;

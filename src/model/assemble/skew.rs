@@ -37,7 +37,11 @@ pub(super) fn correct(draft: &mut Draft, links: &mut Links, repairs: &mut Repair
 fn own_shift(draft: &Draft, links: &Links, client: u32, server: u32) -> i64 {
     let (one, two) = (&draft.spans[client as usize], &draft.spans[server as usize]);
     let only_child = links.run(client as usize).len() == 1;
-    if !only_child || one.kind != Some(Kind::Client) || two.kind != Some(Kind::Server) || same_host(draft, client, server) {
+    if !only_child
+        || one.kind != Some(Kind::Client)
+        || two.kind != Some(Kind::Server)
+        || same_host(draft, client, server)
+    {
         return 0;
     }
     let (Ok(client_ns), Ok(server_ns)) = (one.duration_ns, two.duration_ns) else { return 0 };
@@ -60,6 +64,10 @@ fn same_host(draft: &Draft, client: u32, server: u32) -> bool {
 fn host(draft: &Draft, process: u32) -> Option<&str> {
     let attributes = draft.attributes_of(draft.processes[process as usize].attributes);
     [Known::HostId, Known::HostIp, Known::Ip, Known::HostName, Known::Hostname].into_iter().find_map(|key| {
-        attributes.iter().find(|it| it.key == Key::Known(key)).map(|it| draft.text(it.value)).filter(|it| !it.is_empty())
+        attributes
+            .iter()
+            .find(|it| it.key == Key::Known(key))
+            .map(|it| draft.text(it.value))
+            .filter(|it| !it.is_empty())
     })
 }

@@ -11,10 +11,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// out somehow; what goes beyond 64 KiB is cut, with `…` in its place.
 pub fn sql(text: &str) -> String {
     let (text, is_cut) = super::cut(text, MAX_BYTES);
-    let mut lexer = Lexer {
-        rest: text,
-        out: Statement::new(text.len()),
-    };
+    let mut lexer = Lexer { rest: text, out: Statement::new(text.len()) };
     while lexer.step() {}
     let mut statement = lexer.out.text;
     statement.truncate(statement.trim_end_matches([' ', ';']).len());
@@ -91,10 +88,7 @@ impl<'a> Lexer<'a> {
 
     /// Takes all up to the end of `mark`, or of the text.
     fn take_past(&mut self, mark: &str) {
-        let end = self
-            .rest
-            .find(mark)
-            .map_or(self.rest.len(), |start| start + mark.len());
+        let end = self.rest.find(mark).map_or(self.rest.len(), |start| start + mark.len());
         self.take(end);
     }
 
@@ -137,10 +131,7 @@ impl<'a> Lexer<'a> {
     fn quoted_name(&mut self, quote: char) {
         self.copy(1);
         loop {
-            let end = self
-                .rest
-                .find(quote)
-                .map_or(self.rest.len(), |start| start + 1);
+            let end = self.rest.find(quote).map_or(self.rest.len(), |start| start + 1);
             self.copy(end);
             if !self.rest.starts_with(quote) {
                 return;
@@ -152,9 +143,7 @@ impl<'a> Lexer<'a> {
     /// `$1`, `$name`, or a string between two `$tag$`.
     fn dollar(&mut self) {
         let after = &self.rest[1..];
-        let tag = after
-            .find(|it| !is_word(it) || it == '$')
-            .unwrap_or(after.len());
+        let tag = after.find(|it| !is_word(it) || it == '$').unwrap_or(after.len());
         if after[tag..].starts_with('$') && !after.starts_with(|it: char| it.is_ascii_digit()) {
             let mark = self.take(tag + 2);
             self.take_past(mark);
@@ -176,9 +165,7 @@ impl<'a> Lexer<'a> {
 
     /// `%(name)s`
     fn percent_name(&mut self) {
-        let name = self.rest[2..]
-            .find(|it| !is_word(it))
-            .map_or("", |end| &self.rest[..2 + end]);
+        let name = self.rest[2..].find(|it| !is_word(it)).map_or("", |end| &self.rest[..2 + end]);
         if name.len() > 2 && self.rest[name.len()..].starts_with(")s") {
             self.take(name.len() + 2);
             self.out.value();
@@ -222,11 +209,7 @@ struct Statement {
 
 impl Statement {
     fn new(capacity: usize) -> Statement {
-        Statement {
-            text: String::with_capacity(capacity),
-            open: Vec::new(),
-            closed: vec![None],
-        }
+        Statement { text: String::with_capacity(capacity), open: Vec::new(), closed: vec![None] }
     }
 
     fn space(&mut self) {
@@ -237,8 +220,7 @@ impl Statement {
 
     /// Whether a value or name stands directly before, so that what follows is no sign.
     fn ends_in_operand(&self) -> bool {
-        self.text
-            .ends_with(|it| is_word(it) || "?)]\"`".contains(it))
+        self.text.ends_with(|it| is_word(it) || "?)]\"`".contains(it))
     }
 
     fn value(&mut self) {
@@ -246,8 +228,7 @@ impl Statement {
         let signed = self.text.trim_end_matches(' ');
         if let Some(before) = signed.strip_suffix(['-', '+']) {
             let before_sign = before.trim_end_matches(' ');
-            if before_sign.is_empty() || before_sign.ends_with(|it| "(,=<>*/+-%|&!~[".contains(it))
-            {
+            if before_sign.is_empty() || before_sign.ends_with(|it| "(,=<>*/+-%|&!~[".contains(it)) {
                 self.text.truncate(before.len());
             }
         }
@@ -278,10 +259,7 @@ impl Statement {
         };
         if let Some((first, end)) = *sibling {
             let is_list = self.text[end..start].trim() == ",";
-            if is_list
-                && self.text[first..end] == self.text[start..]
-                && self.text[start..].contains('?')
-            {
+            if is_list && self.text[first..end] == self.text[start..] && self.text[start..].contains('?') {
                 self.text.truncate(end);
                 return;
             }
@@ -293,10 +271,7 @@ impl Statement {
 /// Where the number ends that the text begins with: decimal, `0x…` or `0b…`.
 fn number_end(text: &str) -> usize {
     let digits = |from: usize, belongs: fn(&u8) -> bool| {
-        from + text.as_bytes()[from..]
-            .iter()
-            .take_while(|it| belongs(it))
-            .count()
+        from + text.as_bytes()[from..].iter().take_while(|it| belongs(it)).count()
     };
     if text.starts_with("0x") || text.starts_with("0X") {
         return digits(2, u8::is_ascii_hexdigit);
@@ -337,42 +312,27 @@ mod tests {
         ("  ;; ", ""),
         ("SELECT 1", "SELECT ?"),
         ("select  *\n\tfrom t ;", "select * from t"),
-        (
-            "SELECT a FROM t WHERE id = 42 AND name = 'bob';",
-            "SELECT a FROM t WHERE id = ? AND name = ?",
-        ),
+        ("SELECT a FROM t WHERE id = 42 AND name = 'bob';", "SELECT a FROM t WHERE id = ? AND name = ?"),
         ("WHERE name = 'it''s' AND x=1", "WHERE name = ? AND x=?"),
         (r"WHERE name = 'it\'s' AND x=1", "WHERE name = ? AND x=?"),
         ("WHERE name = '' AND x = '('", "WHERE name = ? AND x = ?"),
         ("WHERE name = 'open and more", "WHERE name = ?"),
         (r"WHERE name = 'open\", "WHERE name = ?"),
-        (
-            "x = 1.5 OR x = .5 OR x = 1e9 OR x = 2.5E-3 OR x = 1.",
-            "x = ? OR x = ? OR x = ? OR x = ? OR x = ?",
-        ),
+        ("x = 1.5 OR x = .5 OR x = 1e9 OR x = 2.5E-3 OR x = 1.", "x = ? OR x = ? OR x = ? OR x = ? OR x = ?"),
         ("x = 0xDEADbeef OR x = 0b101", "x = ? OR x = ?"),
         ("x = -1 AND y = + 2", "x = ? AND y = ?"),
         ("a-1, a - 1, a - -1", "a-?, a - ?, a - ?"),
         ("SELECT -1", "SELECT -?"),
         ("table_1 t2 2fa_codes t1.c2", "table_1 t2 2fa_codes t1.c2"),
-        (
-            "x IS NULL AND y = TRUE OR z = false",
-            "x IS NULL AND y = TRUE OR z = false",
-        ),
+        ("x IS NULL AND y = TRUE OR z = false", "x IS NULL AND y = TRUE OR z = false"),
         ("id IN (1, 2, 3)", "id IN (?)"),
         ("id IN ( 'a','b' )", "id IN (?)"),
         ("id IN(-1,-2)", "id IN(?)"),
         ("id IN ($1, $2, $3)", "id IN (?)"),
         ("id IN (?)", "id IN (?)"),
         ("id IN (1, NULL)", "id IN (?, NULL)"),
-        (
-            "INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'y') ,(3,'z')",
-            "INSERT INTO t (a, b) VALUES (?)",
-        ),
-        (
-            "VALUES (1, now()), (2, now()), (3, now())",
-            "VALUES (?, now())",
-        ),
+        ("INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'y') ,(3,'z')", "INSERT INTO t (a, b) VALUES (?)"),
+        ("VALUES (1, now()), (2, now()), (3, now())", "VALUES (?, now())"),
         ("VALUES (1, NULL), (2, x)", "VALUES (?, NULL), (?, x)"),
         ("(a, b) IN ((1, 2), (3, 4))", "(a, b) IN ((?))"),
         ("f((a), (a))", "f((a), (a))"),
@@ -386,42 +346,18 @@ mod tests {
         ("SELECT a; SELECT 2;", "SELECT a; SELECT ?"),
         // PostgreSQL.
         ("SELECT $1::text, '7'::int", "SELECT ?::text, ?::int"),
-        (
-            "DO $$ BEGIN x := 1; END $$ LANGUAGE plpgsql",
-            "DO ? LANGUAGE plpgsql",
-        ),
+        ("DO $$ BEGIN x := 1; END $$ LANGUAGE plpgsql", "DO ? LANGUAGE plpgsql"),
         ("SELECT $tag$ a $$ 'b $tag$, 1", "SELECT ?, ?"),
         ("SELECT $tag$ open", "SELECT ?"),
-        (
-            "data->'a'->>2 = E'x\\'y' AND data #>> '{a,b}' = '1'",
-            "data->?->>? = ? AND data #>> ? = ?",
-        ),
-        (
-            "tags @> ARRAY['a', 'b'] AND x = ANY(ARRAY[1,2])",
-            "tags @> ARRAY[?] AND x = ANY(ARRAY[?])",
-        ),
+        ("data->'a'->>2 = E'x\\'y' AND data #>> '{a,b}' = '1'", "data->?->>? = ? AND data #>> ? = ?"),
+        ("tags @> ARRAY['a', 'b'] AND x = ANY(ARRAY[1,2])", "tags @> ARRAY[?] AND x = ANY(ARRAY[?])"),
         ("xs[1:2] || xs[3]", "xs[?:?] || xs[?]"),
-        (
-            "\"User 1\".\"na\"\"me 2\" = 3",
-            "\"User 1\".\"na\"\"me 2\" = ?",
-        ),
-        (
-            "DATE '2024-01-02' + INTERVAL '1 day'",
-            "DATE ? + INTERVAL ?",
-        ),
+        ("\"User 1\".\"na\"\"me 2\" = 3", "\"User 1\".\"na\"\"me 2\" = ?"),
+        ("DATE '2024-01-02' + INTERVAL '1 day'", "DATE ? + INTERVAL ?"),
         // MySQL.
-        (
-            "SELECT `order 1` FROM `db-1`.t WHERE x = x'ff'",
-            "SELECT `order 1` FROM `db-1`.t WHERE x = ?",
-        ),
-        (
-            "SET @total := 5, @@session.x = 1",
-            "SET ? := ?, @@session.x = ?",
-        ),
-        (
-            "GRANT ALL TO 'root'@'localhost', root@localhost",
-            "GRANT ALL TO ?@?, root@localhost",
-        ),
+        ("SELECT `order 1` FROM `db-1`.t WHERE x = x'ff'", "SELECT `order 1` FROM `db-1`.t WHERE x = ?"),
+        ("SET @total := 5, @@session.x = 1", "SET ? := ?, @@session.x = ?"),
+        ("GRANT ALL TO 'root'@'localhost', root@localhost", "GRANT ALL TO ?@?, root@localhost"),
         // SQL Server.
         (
             "SELECT TOP 10 [Order 1] FROM [dbo].[t 2] WHERE id = @p1 AND n = N'ö'",
@@ -434,17 +370,11 @@ mod tests {
             "SELECT sid, serial# FROM v$session WHERE id = ? AND x = ?",
         ),
         // Drivers of Python, SQLite and JPA.
-        (
-            "a = %s AND b = %(name)s AND c % size = 1",
-            "a = ? AND b = ? AND c % size = ?",
-        ),
+        ("a = %s AND b = %(name)s AND c % size = 1", "a = ? AND b = ? AND c % size = ?"),
         ("LIKE 'a%' AND x % 5 = ?1", "LIKE ? AND x % ? = ?"),
         ("a = $name", "a = ?"),
         // Other languages.
-        (
-            "MATCH (n:Person {age: 42}) RETURN n",
-            "MATCH (n:Person {age: ?}) RETURN n",
-        ),
+        ("MATCH (n:Person {age: 42}) RETURN n", "MATCH (n:Person {age: ?}) RETURN n"),
         ("größe = 'ä' AND 名前 = '太郎'", "größe = ? AND 名前 = ?"),
         ("a) ] ) (1", "a) ] ) (?"),
         ("`open", "`open"),

@@ -31,9 +31,7 @@ fn path_of(url: &str) -> Option<&str> {
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|it: char| it.is_ascii_alphabetic())
-        && text
-            .bytes()
-            .all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
 }
 
 fn is_id(segment: &str) -> bool {
@@ -80,24 +78,15 @@ mod tests {
         ("/v1/api2", "/v1/api2"),
         ("users/42", "users/*"),
         ("/users/550e8400-e29b-41d4-a716-446655440000", "/users/*"),
-        (
-            "/users/550e8400-e29b-41d4-a716-44665544000g",
-            "/users/550e8400-e29b-41d4-a716-44665544000g",
-        ),
+        ("/users/550e8400-e29b-41d4-a716-44665544000g", "/users/550e8400-e29b-41d4-a716-44665544000g"),
         ("/blob/3f2a9bc0", "/blob/*"),
         ("/blob/3F2A9BC01", "/blob/*"),
         ("/blob/3f2a9bc", "/blob/3f2a9bc"),
         ("/blob/deadbeef", "/blob/deadbeef"),
         ("/products/0PUK6V6EV0", "/products/0PUK6V6EV0"),
         ("/t/abcdefghij-abcdefghij-abcdefghij-abcdefgh", "/t/*"),
-        (
-            "/t/abcdefghij-abcdefghij-abcdefghij-abcdefg",
-            "/t/abcdefghij-abcdefghij-abcdefghij-abcdefg",
-        ),
-        (
-            "/t/éééééééééééééééééééééééééééééééééééééééé",
-            "/t/éééééééééééééééééééééééééééééééééééééééé",
-        ),
+        ("/t/abcdefghij-abcdefghij-abcdefghij-abcdefg", "/t/abcdefghij-abcdefghij-abcdefghij-abcdefg"),
+        ("/t/éééééééééééééééééééééééééééééééééééééééé", "/t/éééééééééééééééééééééééééééééééééééééééé"),
         ("/static/123.json", "/static/123.json"),
         (
             "/static/app.3f2a9bc0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6.js",

@@ -139,7 +139,10 @@ impl CallPaths {
             .into_iter()
             .map(|(std::cmp::Reverse(self_ns), steps, traces)| CallPath {
                 depth: steps.len(),
-                path: steps.iter().map(|(service, operation)| format!("{service} {operation}").trim_start().to_owned()).collect(),
+                path: steps
+                    .iter()
+                    .map(|(service, operation)| format!("{service} {operation}").trim_start().to_owned())
+                    .collect(),
                 self_ms: wide_ms(self_ns),
                 share_percent: wide_percent(self_ns, total_ns),
                 traces,
@@ -183,8 +186,9 @@ mod tests {
     fn equal_steps_are_one_path() {
         let mut paths = CallPaths::default();
         paths.observe(&sketch::trace("web GET / 0..100\n  db SELECT 10..20\n  db SELECT 30..40\n    disk read 30..35"));
-        let found: Vec<_> = paths.finish(100_000_000).iter().map(|it| format!("{} {}", it.path.join(" > "), it.self_ms)).collect();
-        assert_eq!(found, ["web GET / 80.0", "web GET / > db SELECT 15.0", "web GET / > db SELECT > disk read 5.0"]);
+        let found: Vec<_> =
+            paths.finish(100_000_000).iter().map(|it| format!("{} {}", it.path.join(" > "), it.self_ms)).collect();
+        assert_eq!(found, ["web GET / 80", "web GET / > db SELECT 15", "web GET / > db SELECT > disk read 5"]);
     }
 
     #[test]

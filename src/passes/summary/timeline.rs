@@ -113,7 +113,8 @@ impl Timeline {
     }
 
     pub(super) fn finish(mut self) -> Vec<TimelineBucket> {
-        let (Some((&first, _)), Some((&last, _))) = (self.buckets.first_key_value(), self.buckets.last_key_value()) else {
+        let (Some((&first, _)), Some((&last, _))) = (self.buckets.first_key_value(), self.buckets.last_key_value())
+        else {
             return Vec::new();
         };
         let width_ns = width_ns(self.width);
