@@ -1,10 +1,17 @@
 //! Captures of a real program through two real Jaegers: every number of the report, counted again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test says what went wrong by panicking"
+)]
+
 mod recount;
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recount::{Capture, differences, falls, sorted_by};
@@ -23,14 +30,19 @@ fn directory() -> Option<PathBuf> {
     None
 }
 
+fn unpacked(directory: &Path, name: &str) -> String {
+    let packed = std::fs::read(directory.join(format!("{name}.jaeger.json.gz"))).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+    text
+}
+
 /// Gives each capture, counted again, and what the program reports of it, to a check.
 fn each(flags: &[&str], check: fn(&str, &Capture, &Value) -> Vec<String>) {
     let Some(directory) = directory() else { return };
     let mut wrong = Vec::new();
     for name in CAPTURES {
-        let packed = std::fs::read(directory.join(format!("{name}.jaeger.json.gz"))).unwrap();
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+        let text = unpacked(&directory, name);
         let file = tempfile::Builder::new().prefix(name).suffix(".json").tempfile().unwrap();
         std::fs::write(file.path(), &text).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_analyze-traces"))
@@ -227,9 +239,7 @@ fn call_counts_are_the_servers_but_for_calls_inside_a_service() {
 fn the_recount_counts_calls_as_the_servers_do() {
     let Some(directory) = directory() else { return };
     for name in CAPTURES {
-        let packed = std::fs::read(directory.join(format!("{name}.jaeger.json.gz"))).unwrap();
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+        let text = unpacked(&directory, name);
         let capture = Capture::read(&text);
         let said = std::fs::read(directory.join(format!("{name}.dependencies.json"))).unwrap();
         let said: Value = serde_json::from_slice(&said).unwrap();
@@ -246,5 +256,24 @@ fn the_recount_counts_calls_as_the_servers_do() {
         let edges = capture.edges();
         let edges = edges.iter().map(|(edge, spans)| (*edge, spans.len() as u64));
         assert_eq!(edges.collect::<BTreeMap<_, _>>(), said, "{name}");
+    }
+}
+
+/// The recount itself, where the captures' story is known.
+#[test]
+fn the_recount_tells_the_story_that_is_known() {
+    let Some(directory) = directory() else { return };
+    for name in CAPTURES {
+        let capture = Capture::read(&unpacked(&directory, name));
+        let errors = capture.errors();
+        let cause = &errors["root_causes"][0];
+        assert_eq!((&cause["service"], &cause["operation"]), (&"customer".into(), &"/customer".into()), "{name}");
+        assert_eq!(cause["error_message"], "invalid customer ID");
+        assert_eq!(cause["failed_callers"], serde_json::json!(["frontend"]));
+        assert_eq!((&errors["root_causes_total"], &errors["absorbed_total"]), (&1.into(), &1.into()));
+        let absorbed = &errors["absorbed"][0];
+        assert_eq!((&absorbed["operation"], &absorbed["by_service"]), (&"GetDriver".into(), &"driver".into()));
+        assert_eq!((&absorbed["count"], &absorbed["error_message"]), (&150.into(), &"redis timeout".into()));
+        assert_eq!(capture.dependencies()["depth"], 2);
     }
 }

@@ -1,5 +1,12 @@
 //! Every output against the published JSON Schema, closed: no key that it does not name.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test says what went wrong by panicking"
+)]
+
 #[path = "support/schema.rs"]
 mod schema;
 
