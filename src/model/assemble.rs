@@ -17,7 +17,7 @@ use hashbrown::HashTable;
 use super::attributes::{Run, ValueType};
 use super::derive::{self, DeriveOptions};
 use super::draft::{Draft, DraftSpan, NoDuration};
-use super::{Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Span, Trace, critical_path, semantics};
+use super::{FARTHEST_NS, Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Span, Trace, critical_path, semantics};
 
 const NONE: u32 = u32::MAX;
 
@@ -269,7 +269,7 @@ fn emit_span(
         operation: span.operation,
         start_ns,
         // A start that was filled in may leave no room for the duration.
-        duration_ns: span.duration_ns.ok().filter(|it| start_ns.checked_add(*it).is_some()),
+        duration_ns: span.duration_ns.ok().filter(|it| *it <= FARTHEST_NS - start_ns.max(0)),
         self_ns: None,
         kind: span.kind,
         error: semantics::is_error(draft, span.attributes),

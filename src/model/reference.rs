@@ -1367,3 +1367,30 @@ fn fifty_thousand_spans_may_share_an_id() {
     let spans = vec![call(1, 0, 0, 1); N as usize];
     assert_eq!(assemble_large(&spans, EXACT).repairs.duplicate_spans, N as u64 - 1);
 }
+
+/// As far from 1970 as the reader lets anything be, either way.
+const FAR: i64 = i64::MAX / 2;
+
+#[test]
+fn a_start_filled_in_leaves_room_for_any_difference() {
+    let early = Raw { start: Some(-FAR), duration: Ok(0), ..call(1, 0, 0, 0) };
+    let late = Raw { start: Some(FAR), duration: Ok(0), ..call(2, 0, 0, 0) };
+    let filled = Raw { start: None, duration: Ok(FAR), ..call(3, 2, 0, 0) };
+    let trace = Assembler::default().assemble(draft_of(&[early, late, filled]));
+    assert_eq!(trace.duration_ns(), 2 * FAR);
+    // What does not fit is not known.
+    assert_eq!(trace.spans().iter().filter(|it| it.duration_ns.is_none()).count(), 1);
+}
+
+#[test]
+fn skew_that_leads_beyond_all_times_is_left_alone() {
+    let spans = [
+        on(3, of_kind(Kind::Client, Raw { start: Some(-FAR), duration: Ok(10), ..call(1, 0, 0, 0) })),
+        on(4, of_kind(Kind::Server, Raw { start: Some(FAR - 10), duration: Ok(4), ..call(2, 1, 0, 0) })),
+        on(4, Raw { start: Some(-FAR), duration: Ok(5), ..call(3, 2, 0, 0) }),
+    ];
+    let trace = Assembler::new(options_of(SKEW)).assemble(draft_of(&spans));
+    check_laws(&trace).unwrap();
+    assert!(trace.spans().iter().all(|it| it.start_ns >= -FAR));
+    assert_eq!(trace.repairs.clock_skew, 1, "the server, but not what is below it");
+}
