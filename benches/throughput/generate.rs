@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 /// How the JSON is laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// On one line, keys in Jaeger's order.
     #[default]
     Compact,
@@ -19,22 +19,27 @@ pub enum Shape {
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Generated {
+pub(crate) struct Generated {
     /// Bytes of JSON.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Traces.
-    pub traces: u64,
+    pub(crate) traces: u64,
     /// Spans of all traces.
-    pub spans: u64,
+    pub(crate) spans: u64,
 }
 
 /// Writes traces of 10 to 100 spans until there are `target_bytes`; the last trace goes over it.
-pub fn write_capture(out: &mut impl Write, target_bytes: u64, seed: u64) -> io::Result<Generated> {
+pub(crate) fn write_capture(out: &mut impl Write, target_bytes: u64, seed: u64) -> io::Result<Generated> {
     write_capture_as(out, target_bytes, seed, Shape::Compact)
 }
 
 /// [`write_capture`] in a shape.
-pub fn write_capture_as(out: &mut impl Write, target_bytes: u64, seed: u64, shape: Shape) -> io::Result<Generated> {
+pub(crate) fn write_capture_as(
+    out: &mut impl Write,
+    target_bytes: u64,
+    seed: u64,
+    shape: Shape,
+) -> io::Result<Generated> {
     let mut generator = Generator::new(out, seed, shape);
     generator.open();
     while generator.written() < target_bytes {
@@ -46,7 +51,7 @@ pub fn write_capture_as(out: &mut impl Write, target_bytes: u64, seed: u64, shap
 }
 
 /// Writes a single trace of this many spans.
-pub fn write_one_huge_trace(out: &mut impl Write, spans: u64) -> io::Result<Generated> {
+pub(crate) fn write_one_huge_trace(out: &mut impl Write, spans: u64) -> io::Result<Generated> {
     let mut generator = Generator::new(out, 1, Shape::Compact);
     generator.open();
     if spans > 0 {
@@ -57,7 +62,7 @@ pub fn write_one_huge_trace(out: &mut impl Write, spans: u64) -> io::Result<Gene
 }
 
 /// Writes this many traces of one span each.
-pub fn write_tiny_traces(out: &mut impl Write, traces: u64) -> io::Result<Generated> {
+pub(crate) fn write_tiny_traces(out: &mut impl Write, traces: u64) -> io::Result<Generated> {
     let mut generator = Generator::new(out, 1, Shape::Compact);
     generator.open();
     for _ in 0..traces {
@@ -1191,76 +1196,5 @@ impl Random {
     /// A number under the limit, which must not be 0. Limits are far below 2^32, so no bias counts.
     fn below(&mut self, limit: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn capture(target_bytes: u64, seed: u64, shape: Shape) -> (Vec<u8>, Generated) {
-        let mut bytes = Vec::new();
-        let generated = write_capture_as(&mut bytes, target_bytes, seed, shape).unwrap();
-        (bytes, generated)
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_bytes() {
-        for shape in [Shape::Compact, Shape::Pretty, Shape::ShuffledKeys] {
-            assert!(capture(2_000_000, 7, shape) == capture(2_000_000, 7, shape));
-            assert!(capture(2_000_000, 7, shape).0 != capture(2_000_000, 8, shape).0);
-        }
-    }
-
-    #[test]
-    fn bytes_are_counted_and_reach_the_target() {
-        for shape in [Shape::Compact, Shape::Pretty, Shape::ShuffledKeys] {
-            let (bytes, generated) = capture(3_000_000, 1, shape);
-            assert_eq!(bytes.len() as u64, generated.bytes);
-            assert!((3_000_000..3_400_000).contains(&generated.bytes));
-            assert!((10 * generated.traces..=100 * generated.traces).contains(&generated.spans));
-        }
-    }
-
-    #[test]
-    fn a_span_takes_about_1200_bytes() {
-        for seed in 0..5 {
-            let (_, generated) = capture(20_000_000, seed, Shape::Compact);
-            let each = generated.bytes as f64 / generated.spans as f64;
-            assert!((1_150.0..1_250.0).contains(&each), "{each}");
-        }
-    }
-
-    #[test]
-    fn shapes_hold_the_same_traces() {
-        let (compact, generated) = capture(200_000, 3, Shape::Compact);
-        let (shuffled, _) = capture(200_000, 3, Shape::ShuffledKeys);
-        // The same bytes in another order.
-        let count = |bytes: &[u8]| {
-            let mut counts = [0_u64; 256];
-            for &byte in bytes {
-                counts[usize::from(byte)] += 1;
-            }
-            counts
-        };
-        assert!(compact != shuffled);
-        assert_eq!(count(&compact), count(&shuffled));
-        let (pretty, of_pretty) = capture(400_000, 3, Shape::Pretty);
-        let squeezed: Vec<u8> = pretty.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        let both = squeezed.len().min(compact.len()) / 2;
-        let compact: Vec<u8> = compact.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        assert!(squeezed[..both] == compact[..both]);
-        assert!(of_pretty.traces > 0 && generated.traces > 0);
-    }
-
-    #[test]
-    fn huge_and_tiny_traces_have_what_was_asked_for() {
-        let mut bytes = Vec::new();
-        for n_spans in [0, 1, 2, 50_000] {
-            let generated = write_one_huge_trace(&mut bytes, n_spans).unwrap();
-            assert_eq!((generated.traces, generated.spans), (n_spans.min(1), n_spans));
-        }
-        let generated = write_tiny_traces(&mut bytes, 5_000).unwrap();
-        assert_eq!((generated.traces, generated.spans), (5_000, 5_000));
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! `cargo bench` generates captures of 100 MB and 1 GB below `target/bench` (`-- --large` adds one of
 //! 4 GB), runs each task in a process of its own so that its peak memory can be told, several times
-//! in turn, and prints medians. `-- --write FILE MEGABYTES [compact|pretty|shuffled]` only generates.
+//! in turn, and prints medians. `-- --write FILE MEGABYTES [compact|pretty|shuffled]` only generates;
+//! with `huge` the number is that of thousands of spans in one trace, with `tiny` of thousands of
+//! traces of one span.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it prints what it measured")]
 
 mod generate;
 
@@ -27,21 +31,23 @@ fn main() -> io::Result<()> {
     match args.first().map(String::as_str) {
         Some("--task") => task(&args[1..]),
         Some("--write") => {
-            let megabytes = args[2].parse::<u64>().map_err(io::Error::other)?;
-            let shape = match args.get(3).map(String::as_str) {
-                Some("pretty") => Shape::Pretty,
-                Some("shuffled") => Shape::ShuffledKeys,
-                _ => Shape::Compact,
-            };
-            write_capture(Path::new(&args[1]), megabytes * MB, shape)
+            let n = args[2].parse::<u64>().map_err(io::Error::other)?;
+            write_capture(Path::new(&args[1]), n, args.get(3).map_or("compact", String::as_str))
         }
         _ => compare(args.iter().any(|it| it == "--large")),
     }
 }
 
-fn write_capture(path: &Path, n_bytes: u64, shape: Shape) -> io::Result<()> {
+fn write_capture(path: &Path, n: u64, shape: &str) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let made = generate::write_capture_as(&mut out, n_bytes, SEED, shape)?;
+    let made = match shape {
+        "compact" => generate::write_capture(&mut out, n * MB, SEED),
+        "pretty" => generate::write_capture_as(&mut out, n * MB, SEED, Shape::Pretty),
+        "shuffled" => generate::write_capture_as(&mut out, n * MB, SEED, Shape::ShuffledKeys),
+        "huge" => generate::write_one_huge_trace(&mut out, n * 1_000),
+        "tiny" => generate::write_tiny_traces(&mut out, n * 1_000),
+        _ => Err(io::Error::other(format!("no shape is called {shape}"))),
+    }?;
     out.flush()?;
     let (traces, spans) = (made.traces, made.spans);
     eprintln!("{}: {} MB, {traces} traces, {spans} spans", path.display(), made.bytes / MB);
@@ -55,7 +61,7 @@ fn capture(megabytes: u64) -> io::Result<PathBuf> {
     let path = directory.join(format!("compact-{megabytes}.json"));
     if !path.exists() {
         let unfinished = directory.join("unfinished.json");
-        write_capture(&unfinished, megabytes * MB, Shape::Compact)?;
+        write_capture(&unfinished, megabytes, "compact")?;
         std::fs::rename(&unfinished, &path)?;
     }
     Ok(path)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::attributes::{Attribute, Key, Known, Run, ValueType};
+use super::attributes::{Attribute, Key, Known, Run, Text, ValueType};
 use super::draft::Draft;
 use super::{Kind, Span, Trace, normalize};
 
@@ -160,15 +160,6 @@ pub enum PeerType {
     Http,
 }
 
-const DB_KEYS: [Known; 7] = [
-    Known::DbNamespace,
-    Known::DbName,
-    Known::DbInstance,
-    Known::DbSystemName,
-    Known::DbSystem,
-    Known::DbType,
-    Known::DbStatement,
-];
 const MESSAGING_KEYS: [Known; 4] = [
     Known::MessagingDestinationName,
     Known::MessagingDestination,
@@ -177,21 +168,59 @@ const MESSAGING_KEYS: [Known; 4] = [
 ];
 
 /// The other side of a call as its caller names it.
+///
+/// One look at each attribute: this runs for every call that leaves what is instrumented.
 pub fn peer<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, PeerType)> {
-    let first = |keys: &[Known]| trace.first_value(span, keys);
-    let (database, messaging) = (first(&DB_KEYS), first(&MESSAGING_KEYS));
-    let http = || first(&[Known::HttpRequestMethod, Known::HttpMethod, Known::UrlFull, Known::HttpUrl]);
-    let peer_type = match () {
-        () if database.is_some() => PeerType::Database,
-        () if messaging.is_some() => PeerType::Messaging,
-        () if http().is_some() => PeerType::Http,
-        () => PeerType::Service,
-    };
-    let name = first(&[Known::PeerService, Known::ServicePeerName])
-        .or_else(|| first(&DB_KEYS[..6]))
-        .or(messaging)
-        .or_else(|| first(&[Known::ServerAddress, Known::NetPeerName, Known::PeerHostname]))?;
-    Some((name, peer_type))
+    let mut peer_type = PeerType::Service;
+    let mut best: Option<(u8, Text)> = None;
+    for attribute in trace.attributes(span) {
+        let Key::Known(key) = attribute.key else { continue };
+        let Some((rank, says)) = peer_key(key).filter(|_| attribute.value.len > 0) else { continue };
+        if weight(says) > weight(peer_type) {
+            peer_type = says;
+        }
+        if let Some(rank) = rank
+            && best.is_none_or(|it| rank < it.0)
+        {
+            best = Some((rank, attribute.value));
+        }
+    }
+    best.map(|(_, name)| (trace.text(name), peer_type))
+}
+
+/// How good a name of the other side this key gives, 0 being the best, and what kind of thing it tells of.
+fn peer_key(key: Known) -> Option<(Option<u8>, PeerType)> {
+    let name = |rank, says| Some((Some(rank), says));
+    match key {
+        Known::PeerService => name(0, PeerType::Service),
+        Known::ServicePeerName => name(1, PeerType::Service),
+        Known::DbNamespace => name(2, PeerType::Database),
+        Known::DbName => name(3, PeerType::Database),
+        Known::DbInstance => name(4, PeerType::Database),
+        Known::DbSystemName => name(5, PeerType::Database),
+        Known::DbSystem => name(6, PeerType::Database),
+        Known::DbType => name(7, PeerType::Database),
+        Known::MessagingDestinationName => name(8, PeerType::Messaging),
+        Known::MessagingDestination => name(9, PeerType::Messaging),
+        Known::MessageBusDestination => name(10, PeerType::Messaging),
+        Known::MessagingSystem => name(11, PeerType::Messaging),
+        Known::ServerAddress => name(12, PeerType::Service),
+        Known::NetPeerName => name(13, PeerType::Service),
+        Known::PeerHostname => name(14, PeerType::Service),
+        Known::DbStatement => Some((None, PeerType::Database)),
+        Known::HttpRequestMethod | Known::HttpMethod | Known::UrlFull | Known::HttpUrl => Some((None, PeerType::Http)),
+        _ => None,
+    }
+}
+
+/// A database that is asked by HTTP is a database.
+fn weight(peer_type: PeerType) -> u8 {
+    match peer_type {
+        PeerType::Service => 0,
+        PeerType::Http => 1,
+        PeerType::Messaging => 2,
+        PeerType::Database => 3,
+    }
 }
 
 /// The broker's side of a message, for a consumer whose producer is not in the trace.

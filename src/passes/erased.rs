@@ -65,6 +65,9 @@ impl<P: Pass> AnyPass for Running<P> {
     }
 }
 
+/// Makes a pass out of what was typed.
+pub type Build = fn(&ArgMatches, &PassOptions) -> Result<Box<dyn AnyPass>, clap::Error>;
+
 /// A pass as the command line sees it.
 #[derive(Clone, Copy)]
 pub struct Registered {
@@ -77,7 +80,7 @@ pub struct Registered {
     /// Adds the flags only it reads.
     pub augment: fn(clap::Command) -> clap::Command,
     /// Makes one out of what was typed.
-    pub build: fn(&ArgMatches, &PassOptions) -> Result<Box<dyn AnyPass>, clap::Error>,
+    pub build: Build,
 }
 
 impl Registered {

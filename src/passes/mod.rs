@@ -6,7 +6,11 @@
 
 mod bottlenecks;
 mod critical_path;
+mod dependencies;
 mod erased;
+mod errors;
+#[cfg(test)]
+mod laws;
 mod performance;
 mod share;
 mod sorted;
@@ -19,13 +23,15 @@ use serde::de::DeserializeOwned;
 use crate::model::Trace;
 use crate::report::Report;
 
-pub use erased::{AnyPass, Registered};
+pub use erased::{AnyPass, Build, Registered};
 
 /// Every pass, in the order of the report.
 pub const PASSES: &[Registered] = &[
     Registered::of::<summary::Summary>(),
     Registered::of::<bottlenecks::Bottlenecks>(),
     Registered::of::<critical_path::CriticalPath>(),
+    Registered::of::<errors::Errors>(),
+    Registered::of::<dependencies::Dependencies>(),
     Registered::of::<performance::Performance>(),
 ];
 

@@ -26,7 +26,6 @@ where
 
 /// The entries by key.
 pub(super) fn entries<K: Ord, V>(map: &Map<K, V>) -> Vec<(&K, &V)> {
-    #[expect(clippy::iter_over_hash_type, reason = "sorted right after")]
     let mut entries: Vec<(&K, &V)> = map.iter().collect();
     entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
     entries

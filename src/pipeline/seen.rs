@@ -47,7 +47,6 @@ impl Seen {
     /// One that keeps these traces until the end.
     pub(super) fn holding(ids: &HashSet<u128>) -> Seen {
         // The order of a map does not show: held traces are sorted at the end.
-        #[expect(clippy::iter_over_hash_type, reason = "from one unordered collection into another")]
         let held = ids.iter().map(|it| (*it, Held::default())).collect();
         Seen { held, ..Seen::default() }
     }

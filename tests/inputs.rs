@@ -1,0 +1,282 @@
+//! What is read, how, and what is said when it can't be.
+
+#![allow(clippy::unwrap_used, unreachable_pub, dead_code, reason = "a test that fails says where")]
+
+#[path = "support/binary.rs"]
+mod binary;
+
+use binary::{fixture, json, run, run_with_input, stderr, stdout};
+use serde_json::{Value, json};
+
+/// Captures that no flag makes readable, and words of the error.
+const UNREADABLE: &[(&str, &[&str])] = &[
+    ("empty.json", &["it is empty", "hint: save traces with"]),
+    ("blank.json", &["it is empty"]),
+    ("page.html", &["a web page (HTML)", "base path"]),
+    ("not-json.json", &["expected `{` or `[` at byte 0 (line 1)", "not JSON"]),
+    ("other-json.json", &["of no format known here (tried: jaeger)"]),
+    ("names-list.json", &["a list of names, not of traces", "/api/traces?service="]),
+    ("jaeger-error.json", &["trace not found (code 404)"]),
+];
+
+/// Captures with one broken trace: where, what, and how many traces are intact.
+const BROKEN: &[(&str, &[&str], u64)] = &[
+    ("bad-escape.json", &["an invalid escape inside a string"], 2),
+    ("broken-middle.json", &["expected `:`"], 2),
+    ("control-character.json", &["a control character inside a string"], 2),
+    ("deep-nesting.json", &["nested deeper than 128 levels"], 2),
+    ("invalid-utf8.json", &["invalid UTF-8"], 2),
+    ("leading-zero.json", &["without a leading zero"], 2),
+    ("lone-surrogate.json", &["half of a surrogate pair"], 2),
+    ("nan.json", &["expected a value"], 2),
+    ("number-overflow.json", &["a number too large for a double"], 2),
+    ("trailing-comma.json", &["expected a key in quotes"], 2),
+    ("truncated.json", &["the text ends inside a value", "looks cut off"], 1),
+    ("truncated-in-string.json", &["the text ends inside a value", "looks cut off"], 1),
+];
+
+fn malformed(name: &str) -> String {
+    fixture(&format!("malformed/{name}"))
+}
+
+#[test]
+fn every_malformed_fixture_is_expected() {
+    let mut expected: Vec<&str> = UNREADABLE.iter().map(|it| it.0).chain(BROKEN.iter().map(|it| it.0)).collect();
+    expected.sort_unstable();
+    let mut found: Vec<String> = std::fs::read_dir(fixture("malformed"))
+        .unwrap()
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_with_a_hint() {
+    for (name, words) in UNREADABLE {
+        for flags in [&[][..], &["--lenient"]] {
+            let path = malformed(name);
+            let output = run(&[&[path.as_str()], flags].concat());
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{name} {flags:?}: {said}");
+            assert!(output.stdout.is_empty(), "{name}: nothing is reported");
+            assert!(said.starts_with(&format!("error: failed to read {path}")) && said.contains("\nhint: "), "{said}");
+            for word in *words {
+                assert!(said.contains(word), "{name}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn broken_json_is_an_error_with_its_place() {
+    for (name, words, _) in BROKEN {
+        for threads in ["1", "4"] {
+            let output = run(&[&malformed(name), "--threads", threads]);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+            assert!(output.stdout.is_empty(), "{name}: nothing is reported");
+            for word in words.iter().chain(&[" at byte ", "(line 1, column ", "--lenient"]) {
+                assert!(said.contains(word), "{name}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_place_is_that_of_the_fault() {
+    let text = std::fs::read(malformed("nan.json")).unwrap();
+    let at = text.windows(3).position(|it| it == b"NaN").unwrap();
+    let said = stderr(&run(&[&malformed("nan.json")]));
+    assert!(said.contains(&format!("at byte {at} (line 1, column {})", at + 1)), "{said}");
+    // In a pretty-printed file lines are counted.
+    let pretty = b"[\n  {\"traceID\": \"1\",\n   \"spans\": nope\n  }\n]";
+    let said = stderr(&run_with_input(&["-"], pretty));
+    assert!(said.contains("<stdin>") && said.contains("at byte 33 (line 3, column 13)"), "{said}");
+}
+
+#[test]
+fn lenient_reports_what_is_intact_and_says_what_was_lost_first() {
+    for (name, words, n_intact) in BROKEN {
+        let path = malformed(name);
+        let report = json(&[&path, "--lenient"]);
+        assert_eq!(report["input"]["traces_read"], json!(n_intact), "{name}");
+        assert_eq!(report["input"]["complete"], json!(false), "{name}");
+        let reason = report["input"]["incomplete_reasons"][0].as_str().unwrap();
+        assert!(reason.contains("bytes could not be read") && reason.contains(words[0]), "{name}: {reason}");
+        assert_eq!(report["input"]["skipped"][0]["count"], json!(1), "{name}");
+        assert!(stdout(&[&path, "--lenient"]).starts_with("incomplete: "), "{name}");
+        let said = stderr(&run(&[&path, "--lenient", "--json"]));
+        assert!(said.starts_with("warning: "), "{said}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    let output = run(&["no-such-file.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), "error: failed to read no-such-file.json: No such file or directory (os error 2)\n");
+    let output = run(&["no-such-*.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("error: failed to read no-such-*.json: no file matches"));
+}
+
+/// All that the analysis says, without what names the file.
+fn analysis(path: &str) -> Value {
+    let mut report = json(&[path]);
+    report.as_object_mut().unwrap().remove("input");
+    report
+}
+
+#[test]
+fn every_shape_of_a_capture_gives_the_same_report() {
+    let whole = analysis(&fixture("shapes/envelope.json"));
+    for name in [
+        "array", "lines-envelopes", "lines-traces", "concatenated", "pretty", "processes-first", "bom-crlf", "download", "bare-spans",
+    ] {
+        assert_eq!(analysis(&fixture(&format!("shapes/{name}.json"))), whole, "{name}");
+    }
+    let one = analysis(&fixture("shapes/data-object.json"));
+    assert_eq!(analysis(&fixture("shapes/bare-trace.json")), one);
+}
+
+#[test]
+fn standard_input_is_read_when_named_or_when_nothing_is() {
+    let bytes = std::fs::read(fixture("shapes/envelope.json")).unwrap();
+    for args in [&["--json", "-"][..], &["--json"]] {
+        let output = run_with_input(args, &bytes);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["input"]["sources"][0]["name"], json!("<stdin>"));
+        assert_eq!(report["summary"]["trace_count"], json!(2));
+    }
+}
+
+#[test]
+fn standard_input_can_be_looked_at_twice() {
+    let bytes = std::fs::read(fixture("checkout-incident.json")).unwrap();
+    let output = run_with_input(&["--json", "-", "--time-range", "5m"], &bytes);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kept = report["input"]["traces_kept"].as_u64().unwrap();
+    assert!(kept > 0 && kept < 100, "{kept}");
+}
+
+#[test]
+fn directories_are_searched_and_other_files_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let below = directory.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    std::fs::copy(fixture("shapes/envelope.json"), below.join("one.json")).unwrap();
+    std::fs::write(directory.path().join("notes.txt"), "not a capture").unwrap();
+    let path = directory.path().to_str().unwrap();
+    let report = json(&[path]);
+    assert_eq!(report["summary"]["trace_count"], json!(2));
+    assert_eq!(report["input"]["sources"].as_array().unwrap().len(), 1);
+    assert_eq!(report["input"]["skipped"][0]["reason"], json!("a file without traces"));
+    let pattern = format!("{path}/*/*/*.json");
+    assert_eq!(json(&[&pattern])["summary"]["trace_count"], json!(2));
+}
+
+#[test]
+fn a_trace_in_two_files_is_one_trace() {
+    let incident = fixture("checkout-incident.json");
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("copy.json");
+    std::fs::copy(&incident, &copy).unwrap();
+    let once = json(&[&incident]);
+    let twice = json(&[&incident, copy.to_str().unwrap()]);
+    assert_eq!(twice["input"]["repaired"]["repeated_traces"], json!(100));
+    for key in ["summary", "bottlenecks", "critical_paths", "critical_path_summary", "errors", "dependencies", "performance"] {
+        assert_eq!(twice[key], once[key], "{key}");
+    }
+}
+
+#[test]
+fn the_parts_of_a_trace_in_two_files_are_joined() {
+    // Each trace's spans dealt out to two files: whole again when both are read.
+    let text = std::fs::read_to_string(fixture("checkout-incident.json")).unwrap();
+    let capture: Value = serde_json::from_str(&text).unwrap();
+    let part = |odd: usize| {
+        let mut part = capture.clone();
+        for trace in part["data"].as_array_mut().unwrap() {
+            let mut nth = 0;
+            trace["spans"].as_array_mut().unwrap().retain(|_| {
+                nth += 1;
+                nth % 2 == odd
+            });
+        }
+        part.to_string()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let paths = [0, 1].map(|odd| {
+        let path = directory.path().join(format!("{odd}.json"));
+        std::fs::write(&path, part(odd)).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let whole = json(&[&fixture("checkout-incident.json")]);
+    let joined = json(&[&paths[0], &paths[1]]);
+    assert_eq!(joined["input"]["repaired"]["split_traces"], json!(100));
+    assert_eq!(joined["input"]["traces_read"], json!(100));
+    for key in ["summary", "bottlenecks", "critical_paths", "critical_path_summary", "errors", "dependencies", "performance"] {
+        assert_eq!(joined[key], whole[key], "{key}");
+    }
+    assert_eq!(json(&[&paths[1], &paths[0]]), joined);
+}
+
+#[test]
+fn a_trace_larger_than_allowed_is_refused_by_name() {
+    let output = run(&[&fixture("checkout-incident.json"), "--max-trace-bytes", "1K"]);
+    // Whole elements that fit the buffer are let through; the limit is for what would fill the memory.
+    assert!(output.status.success() || stderr(&output).contains("--max-trace-bytes"));
+}
+
+#[test]
+fn senseless_spans_and_traces_are_skipped_and_counted() {
+    let report = json(&[&fixture("quirks/senseless-among-good.json")]);
+    assert_eq!(report["summary"]["trace_count"], json!(2));
+    assert_eq!(report["input"]["complete"], json!(true));
+    let reasons: Vec<(&str, u64)> = report["input"]["skipped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["reason"].as_str().unwrap(), it["count"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            ("a span whose start is not a number", 1),
+            ("a span without an id", 1),
+            ("a trace without spans", 1),
+            ("not a span where one belongs", 2),
+            ("not a trace where one belongs", 1),
+        ]
+    );
+}
+
+#[test]
+fn a_server_that_cut_a_trace_makes_the_capture_incomplete() {
+    let report = json(&[&fixture("quirks/warnings.json")]);
+    assert_eq!(report["input"]["complete"], json!(false));
+    let report = json(&[&fixture("quirks/partial-with-errors.json")]);
+    assert_eq!(report["input"]["complete"], json!(false));
+    assert!(report["input"]["sources"][0]["warnings"][0].as_str().unwrap().starts_with("the server said: "));
+}
+
+#[test]
+fn a_capture_that_looks_cut_is_warned_of() {
+    let capture: Value = serde_json::from_str(&std::fs::read_to_string(fixture("checkout-incident.json")).unwrap()).unwrap();
+    let envelope = json!({"data": capture["data"], "total": 0, "limit": 0, "offset": 0, "errors": null});
+    let output = run_with_input(&["--json", "-"], envelope.to_string().as_bytes());
+    assert!(stderr(&output).contains("exactly 100 traces: probably cut by the limit"), "{}", stderr(&output));
+}
+
+#[test]
+fn no_traces_is_no_error_unless_asked_for() {
+    let path = fixture("quirks/empty-data.json");
+    let report = json(&[&path]);
+    assert_eq!(report["summary"]["trace_count"], json!(0));
+    assert_eq!(report["summary"]["error_rate"], Value::Null);
+    assert_eq!(report["summary"]["duration_stats"]["p95_ms"], Value::Null);
+    let output = run(&[&path, "--fail-empty"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), "error: no traces in the input\n");
+}
