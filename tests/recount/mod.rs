@@ -714,6 +714,9 @@ impl Capture {
             let mut top: Vec<_> = operations.into_iter().collect();
             top.sort_by_key(|it| Reverse(it.1));
             top.truncate(5);
+            // Who calls a root is not in the capture, but it is a call all the same.
+            let calls_in: usize = edges.iter().filter(|it| it.0.1 == name).map(|it| it.1.len()).sum();
+            let roots = spans.iter().filter(|it| it.parent.is_none()).count();
             services.insert(
                 name.to_owned(),
                 json!({
@@ -723,7 +726,7 @@ impl Capture {
                     "avg_duration_ms": stats["mean_ms"],
                     "error_rate": percent(errors(&spans) as f64, spans.len() as f64),
                     "p95_ms": stats["p95_ms"],
-                    "entry_count": edges.iter().filter(|it| it.0.1 == name).map(|it| it.1.len()).sum::<usize>(),
+                    "entry_count": calls_in + roots,
                     "fan_in": edges.keys().filter(|it| it.1 == name).count(),
                     "fan_out": edges.keys().filter(|it| it.0 == name).count(),
                     "top_operations": top.iter().map(|it| json!({"operation": it.0, "count": it.1})).collect::<Vec<_>>(),
