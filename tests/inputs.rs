@@ -132,15 +132,7 @@ fn analysis(path: &str) -> Value {
 fn every_shape_of_a_capture_gives_the_same_report() {
     let whole = analysis(&fixture("shapes/envelope.json"));
     for name in [
-        "array",
-        "lines-envelopes",
-        "lines-traces",
-        "concatenated",
-        "pretty",
-        "processes-first",
-        "bom-crlf",
-        "download",
-        "bare-spans",
+        "array", "lines-envelopes", "lines-traces", "concatenated", "pretty", "processes-first", "bom-crlf", "download", "bare-spans",
     ] {
         assert_eq!(analysis(&fixture(&format!("shapes/{name}.json"))), whole, "{name}");
     }
@@ -193,9 +185,7 @@ fn a_trace_in_two_files_is_one_trace() {
     let once = json(&[&incident]);
     let twice = json(&[&incident, copy.to_str().unwrap()]);
     assert_eq!(twice["input"]["repaired"]["repeated_traces"], json!(100));
-    for key in
-        ["summary", "bottlenecks", "critical_paths", "critical_path_summary", "errors", "dependencies", "performance"]
-    {
+    for key in ["summary", "bottlenecks", "critical_paths", "critical_path_summary", "errors", "dependencies", "performance"] {
         assert_eq!(twice[key], once[key], "{key}");
     }
 }
@@ -226,9 +216,7 @@ fn the_parts_of_a_trace_in_two_files_are_joined() {
     let joined = json(&[&paths[0], &paths[1]]);
     assert_eq!(joined["input"]["repaired"]["split_traces"], json!(100));
     assert_eq!(joined["input"]["traces_read"], json!(100));
-    for key in
-        ["summary", "bottlenecks", "critical_paths", "critical_path_summary", "errors", "dependencies", "performance"]
-    {
+    for key in ["summary", "bottlenecks", "critical_paths", "critical_path_summary", "errors", "dependencies", "performance"] {
         assert_eq!(joined[key], whole[key], "{key}");
     }
     assert_eq!(json(&[&paths[1], &paths[0]]), joined);
@@ -275,8 +263,7 @@ fn a_server_that_cut_a_trace_makes_the_capture_incomplete() {
 
 #[test]
 fn a_capture_that_looks_cut_is_warned_of() {
-    let capture: Value =
-        serde_json::from_str(&std::fs::read_to_string(fixture("checkout-incident.json")).unwrap()).unwrap();
+    let capture: Value = serde_json::from_str(&std::fs::read_to_string(fixture("checkout-incident.json")).unwrap()).unwrap();
     let envelope = json!({"data": capture["data"], "total": 0, "limit": 0, "offset": 0, "errors": null});
     let output = run_with_input(&["--json", "-"], envelope.to_string().as_bytes());
     assert!(stderr(&output).contains("exactly 100 traces: probably cut by the limit"), "{}", stderr(&output));
