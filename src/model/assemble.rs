@@ -14,10 +14,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::attributes::Run;
+use super::attributes::{Run, ValueType};
 use super::derive::{self, DeriveOptions};
 use super::draft::{Draft, DraftSpan, NoDuration};
-use super::{Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Span, Trace, critical_path, semantics};
+use super::{FARTHEST_NS, Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Span, Trace, critical_path, semantics};
 
 const NONE: u32 = u32::MAX;
 
@@ -59,6 +59,7 @@ impl Assembler {
     /// Builds the trees of a draft that has an id and at least one span.
     pub fn assemble(&mut self, mut draft: Draft) -> Trace {
         let mut repairs = Repairs::default();
+        forget_zero_starts(&mut draft);
         let mut clients = Vec::new();
         if self.index_spans(&draft) {
             clients = duplicates::settle(&mut draft, &mut repairs);
@@ -115,16 +116,17 @@ impl Assembler {
         links.reset(n_spans);
         let servers: HashSet<u32> = clients.iter().map(|(server, _)| *server).collect();
         for (idx, span) in draft.spans.iter().enumerate() {
-            // Its parent is its client, whatever it says.
-            if servers.contains(&(idx as u32)) {
-                continue;
-            }
+            let is_server_half = servers.contains(&(idx as u32));
             let mut chosen = (NONE, false);
             let mut named = false;
             let mut of_itself = false;
             for reference in &draft.references[span.references.range()] {
                 if reference.trace.as_deref().is_some_and(|it| Some(it) != draft.id.as_ref()) {
                     repairs.foreign_references += 1;
+                    continue;
+                }
+                // Its parent is its client, whatever else it says.
+                if is_server_half {
                     continue;
                 }
                 if reference.span == span.id {
@@ -152,6 +154,7 @@ impl Assembler {
         for &(server, client) in clients {
             links.parent[server as usize] = client;
             links.followed[server as usize] = false;
+            links.named[server as usize] = true;
         }
         self.links = links;
     }
@@ -228,6 +231,15 @@ impl Assembler {
     }
 }
 
+/// Beside real times a 0 is a field that nobody filled; where all is small it is the first tick.
+fn forget_zero_starts(draft: &mut Draft) {
+    if draft.spans.iter().any(|it| it.start_ns.is_some_and(|it| it >= PLAUSIBLE_FROM_NS)) {
+        for span in &mut draft.spans {
+            span.start_ns = span.start_ns.filter(|it| *it != 0);
+        }
+    }
+}
+
 fn count_gaps(draft: &Draft, repairs: &mut Repairs) {
     for span in &draft.spans {
         match span.duration_ns {
@@ -257,7 +269,7 @@ fn emit_span(
         operation: span.operation,
         start_ns,
         // A start that was filled in may leave no room for the duration.
-        duration_ns: span.duration_ns.ok().filter(|it| start_ns.checked_add(*it).is_some()),
+        duration_ns: span.duration_ns.ok().filter(|it| *it <= FARTHEST_NS - start_ns.max(0)),
         self_ns: None,
         kind: span.kind,
         error: semantics::is_error(draft, span.attributes),
@@ -330,24 +342,23 @@ impl Links {
         debug_assert_eq!(self.order.len(), self.n_spans(), "every span hangs on a root once cycles are cut");
     }
 
-    /// Gives spans without a start their parent's, or a root its earliest descendant's.
+    /// Gives spans without a start their parent's, or a root its earliest child's (which, without one
+    /// of its own, passes on its own earliest child's), or else the trace's.
     fn fill_starts(&mut self, draft: &Draft, repairs: &mut Repairs) {
-        let spans = &draft.spans;
-        let real = spans.iter().any(|it| it.start_ns.is_some_and(|it| it >= PLAUSIBLE_FROM_NS));
-        // Beside real times a 0 is a field that nobody filled; where all is small it is the first tick.
-        let known = |span: &DraftSpan| span.start_ns.filter(|it| *it != 0 || !real);
         self.start_ns.clear();
-        self.start_ns.extend(spans.iter().map(|it| known(it).unwrap_or(i64::MAX)));
+        self.start_ns.extend(draft.spans.iter().map(|it| it.start_ns.unwrap_or(i64::MAX)));
         let missing = self.start_ns.iter().filter(|it| **it == i64::MAX).count() as u64;
         if missing == 0 {
             return;
         }
         repairs.missing_starts += missing;
+        // A root on its own happened sometime in its trace, not in 1970.
+        let fallback = self.start_ns.iter().copied().filter(|it| *it != i64::MAX).min().unwrap_or(0);
         self.walk_down();
         let mut earliest = self.start_ns.clone();
         for &idx in self.order.iter().rev() {
             let parent = self.parent[idx as usize];
-            if parent != NONE {
+            if parent != NONE && self.start_ns[parent as usize] == i64::MAX {
                 earliest[parent as usize] = earliest[parent as usize].min(earliest[idx as usize]);
             }
         }
@@ -356,7 +367,7 @@ impl Links {
             if self.start_ns[idx] == i64::MAX {
                 let parent = self.parent[idx];
                 let from = if parent == NONE { earliest[idx] } else { self.start_ns[parent as usize] };
-                self.start_ns[idx] = if from == i64::MAX { 0 } else { from };
+                self.start_ns[idx] = if from == i64::MAX { fallback } else { from };
             }
         }
     }
@@ -395,15 +406,36 @@ fn beyond_start(draft: &Draft, a: u32, b: u32) -> Ordering {
         .then_with(|| content(draft, one).cmp(&content(draft, two)))
 }
 
-/// The attributes of a span in an order of their own, for the rare case that nothing else tells two spans apart.
-fn content<'a>(draft: &'a Draft, span: &DraftSpan) -> Vec<(&'static str, &'a str)> {
+/// All else that a span says, for the rare case that nothing tells two spans apart: attributes, its
+/// process's, events, references (in the order in which they choose the parent), why there is no duration.
+fn content<'a>(draft: &'a Draft, span: &'a DraftSpan) -> Content<'a> {
     let process = &draft.processes[span.process as usize];
-    let mut all: Vec<_> = draft
-        .attributes_of(span.attributes)
-        .iter()
-        .chain(draft.attributes_of(process.attributes))
-        .map(|it| (it.key.as_str(), draft.text(it.value)))
-        .collect();
-    all.sort_unstable();
-    all
+    let attributes = |run: Run| {
+        let mut all: Vec<_> =
+            draft.attributes_of(run).iter().map(|it| (it.key.as_str(), draft.text(it.value), it.value_type)).collect();
+        all.sort_unstable();
+        all
+    };
+    let events = draft.events[span.events.range()].iter();
+    let mut events: Vec<_> = events.map(|it| (it.at_ns, attributes(it.attributes))).collect();
+    events.sort_unstable();
+    let references = draft.references[span.references.range()].iter();
+    Content {
+        attributes: attributes(span.attributes),
+        of_process: attributes(process.attributes),
+        events,
+        references: references.map(|it| (&it.span, it.trace.as_deref(), it.follows_from)).collect(),
+        duration_is_missing: span.duration_ns == Err(NoDuration::Missing),
+    }
+}
+
+type Words<'a> = Vec<(&'static str, &'a str, ValueType)>;
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Content<'a> {
+    attributes: Words<'a>,
+    of_process: Words<'a>,
+    events: Vec<(Option<i64>, Words<'a>)>,
+    references: Vec<(&'a Id, Option<&'a Id>, bool)>,
+    duration_is_missing: bool,
 }

@@ -12,6 +12,9 @@ pub mod semantics;
 pub mod sketch;
 mod trace;
 
+#[cfg(test)]
+mod reference;
+
 pub use assemble::Assembler;
 pub use attributes::{Attribute, Key, Known, Run, Text, ValueType, Wanted};
 pub use derive::{AsyncChildren, DeriveOptions};
@@ -25,6 +28,10 @@ pub const PLAUSIBLE_FROM_NS: i64 = 946_684_800_000_000_000;
 
 /// Starts from this day on, 2100-01-01 UTC, are wrong units or clocks rather than times.
 pub const PLAUSIBLE_UNTIL_NS: i64 = 4_102_444_800_000_000_000;
+
+/// No start or end is farther than this from 1970 either way (about 146 years), so that any
+/// difference of two times fits 64 bits.
+pub const FARTHEST_NS: i64 = i64::MAX / 2;
 
 /// Whether a start may be the time something happened.
 pub fn is_plausible(start_ns: i64) -> bool {

@@ -7,9 +7,8 @@ use crate::input::Sink;
 use crate::input::json::{Cursor, Value};
 use crate::model::{DraftSpan, Event, Id, Key, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION};
 
-/// Starts and ends beyond this many nanoseconds either side of 1970 (about 146 years) are refused,
-/// so that any difference of two times fits 64 bits.
-const LIMIT_NS: i64 = i64::MAX / 2;
+/// Starts and ends beyond this are refused.
+const LIMIT_NS: i64 = crate::model::FARTHEST_NS;
 
 /// A span's fields as they come.
 #[derive(Default)]

@@ -1,5 +1,6 @@
 //! One id, several spans: reported twice, the two sides of a call, or simply wrong.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::canonical;
@@ -47,45 +48,40 @@ fn join_reports(draft: &mut Draft, group: &[u32], gone: &mut [bool], repairs: &m
         class.push(idx);
     }
     for class in order.iter().map(|it| &classes[it]).filter(|it| it.len() > 1) {
-        let equal = join(draft, class);
+        // In canonical order equal reports stand beside each other.
+        let equal = class.windows(2).filter(|it| canonical(draft, it[0], it[1]) == Ordering::Equal).count();
+        join(draft, class);
         for &idx in &class[1..] {
             gone[idx as usize] = true;
         }
-        let n_gone = class.len() as u64 - 1;
-        repairs.duplicate_spans += equal.min(n_gone);
-        repairs.merged_spans += n_gone - equal.min(n_gone);
+        repairs.duplicate_spans += equal as u64;
+        repairs.merged_spans += (class.len() - 1 - equal) as u64;
     }
     order.iter().map(|it| classes[it][0]).collect()
 }
 
-/// Puts into the first of a class what the others know besides; says how many knew nothing new.
-fn join(draft: &mut Draft, class: &[u32]) -> u64 {
+/// Puts into the first of a class what the others know besides.
+fn join(draft: &mut Draft, class: &[u32]) {
     let first = class[0] as usize;
     let mut attributes = Union::default();
     let mut events = Union::default();
     let mut references = Union::default();
-    let mut equal = 0;
-    for (nth, &idx) in class.iter().enumerate() {
+    for &idx in class {
         let span = &draft.spans[idx as usize];
-        let mut news = false;
         for attribute in draft.attributes_of(span.attributes) {
             let words =
                 format!("{}\0{}\0{:?}", attribute.key.as_str(), draft.text(attribute.value), attribute.value_type);
-            news |= attributes.add(words, *attribute);
+            attributes.add(words, *attribute);
         }
         for event in &draft.events[span.events.range()] {
-            news |= events.add(event_words(draft, event), *event);
+            events.add(event_words(draft, event), *event);
         }
         for reference in &draft.references[span.references.range()] {
-            news |= references.add(format!("{reference:?}"), reference.clone());
+            references.add(format!("{reference:?}"), reference.clone());
         }
         let kept = &draft.spans[first];
         let start_ns = finer(kept.start_ns, span.start_ns);
         let duration_ns = finer(kept.duration_ns.ok(), span.duration_ns.ok()).ok_or(NoDuration::Missing);
-        let is_finer = start_ns != kept.start_ns || duration_ns.ok() != kept.duration_ns.ok();
-        if nth > 0 && !news && !is_finer {
-            equal += 1;
-        }
         let id = longest_written(kept.id.clone(), &span.id);
         let kept = &mut draft.spans[first];
         (kept.start_ns, kept.id) = (start_ns, id);
@@ -94,7 +90,6 @@ fn join(draft: &mut Draft, class: &[u32]) -> u64 {
     draft.spans[first].attributes = append(&mut draft.attributes, attributes.values);
     draft.spans[first].events = append(&mut draft.events, events.values);
     draft.spans[first].references = append(&mut draft.references, references.values);
-    equal
 }
 
 fn event_words(draft: &Draft, event: &Event) -> String {
@@ -126,12 +121,10 @@ impl<T> Default for Union<T> {
 }
 
 impl<T> Union<T> {
-    fn add(&mut self, words: String, value: T) -> bool {
-        let is_new = self.seen.insert(words);
-        if is_new {
+    fn add(&mut self, words: String, value: T) {
+        if self.seen.insert(words) {
             self.values.push(value);
         }
-        is_new
     }
 }
 

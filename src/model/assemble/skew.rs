@@ -6,7 +6,7 @@
 use super::{Links, NONE};
 use crate::model::attributes::{Key, Known};
 use crate::model::draft::Draft;
-use crate::model::{Kind, Repairs};
+use crate::model::{FARTHEST_NS, Kind, Repairs};
 
 /// Moves skewed servers and all below them; says whether any moved.
 pub(super) fn correct(draft: &mut Draft, links: &mut Links, repairs: &mut Repairs) -> bool {
@@ -17,9 +17,10 @@ pub(super) fn correct(draft: &mut Draft, links: &mut Links, repairs: &mut Repair
         if parent == NONE {
             continue;
         }
-        shift[idx as usize] = shift[parent as usize] + own_shift(draft, links, parent, idx);
+        let by = shift[parent as usize].saturating_add(own_shift(draft, links, parent, idx));
+        shift[idx as usize] = if fits(draft, links, idx, by) { by } else { 0 };
         moved += u64::from(shift[idx as usize] != 0);
-        let largest = (shift[idx as usize] - shift[parent as usize]).unsigned_abs() / 1000;
+        let largest = shift[idx as usize].abs_diff(shift[parent as usize]) / 1000;
         repairs.clock_skew_max_us = repairs.clock_skew_max_us.max(largest);
     }
     repairs.clock_skew += moved;
@@ -31,6 +32,13 @@ pub(super) fn correct(draft: &mut Draft, links: &mut Links, repairs: &mut Repair
         }
     }
     moved > 0
+}
+
+/// Whether a span that is moved stays among the times there may be.
+fn fits(draft: &Draft, links: &Links, idx: u32, by: i64) -> bool {
+    let duration_ns = draft.spans[idx as usize].duration_ns.unwrap_or(0);
+    let end_ns = |start: i64| start.checked_add(duration_ns).is_some_and(|it| it <= FARTHEST_NS);
+    links.start_ns[idx as usize].checked_add(by).is_some_and(|it| it >= -FARTHEST_NS && end_ns(it))
 }
 
 /// How far a server has to move to lie in the middle of its client's span.
