@@ -92,7 +92,10 @@ enum AsyncWhen {
     Ignore,
 }
 
-const EXIT_STATUS: &str = "\
+const AFTER_HELP: &str = "\
+Without any of --bottlenecks, --critical-path, --errors, --dependencies and --performance
+all of them are shown; the summary always is.
+
 Exit status:
   0    it ran (also when the output was closed early, or no trace was left)
   1    it ran, and a limit you set was exceeded
@@ -240,16 +243,14 @@ pub fn command() -> Command {
     let command = Command::new("analyze-traces")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Why is it slow, what fails first, who calls whom: answers from exported traces")
-        .after_help(EXIT_STATUS)
+        .after_help(AFTER_HELP)
         .subcommand_negates_reqs(true)
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true);
     let command = FilterArgs::augment_args(InputArgs::augment_args(command));
     let mut command = command.next_help_heading("Analysis");
     for pass in PASSES.iter().filter(|it| !it.always) {
-        let about = format!("{} (without any of these flags: all)", pass.about);
-        let about = if pass.name == "bottlenecks" { about } else { pass.about.to_owned() };
-        command = command.arg(Arg::new(pass.name).long(pass.name).action(ArgAction::SetTrue).help(about));
+        command = command.arg(Arg::new(pass.name).long(pass.name).action(ArgAction::SetTrue).help(pass.about));
     }
     let mut command = AnalysisArgs::augment_args(command);
     for pass in PASSES {

@@ -283,9 +283,13 @@ fn hint_for_empty(plan: &Plan, findings: &Findings) -> Option<String> {
 
 /// Says on standard error what must not be missed even when the report is JSON.
 fn warn(plan: &Plan, findings: &Findings, err: &mut dyn Write) -> anyhow::Result<()> {
-    let mut lines = findings.input.incomplete_reasons.clone();
-    for source in &findings.input.sources {
-        lines.extend(source.warnings.iter().map(|it| format!("{}: {it}", source.name)));
+    let mut lines = Vec::new();
+    // Tables say these themselves, above everything else.
+    if plan.output.json || plan.output.file.is_some() {
+        lines.extend(findings.input.incomplete_reasons.iter().cloned());
+        for source in &findings.input.sources {
+            lines.extend(source.warnings.iter().map(|it| format!("{}: {it}", source.name)));
+        }
     }
     for (id, _) in plan.filter.trace_ids.iter().zip(&findings.found_ids).filter(|(_, found)| !**found) {
         lines.push(format!("--trace-id: there is no trace {id}"));
@@ -381,7 +385,9 @@ fn render_report(
         }
         render::json::report(out, &fields, pretty)?;
     } else {
-        let sections: Vec<Section> = findings.reports.iter().map(|it| it.section()).collect();
+        // Of no traces there is nothing to say but that.
+        let n_sections = if findings.input.traces_kept == 0 { 1 } else { usize::MAX };
+        let sections: Vec<Section> = findings.reports.iter().take(n_sections).map(|it| it.section()).collect();
         heading::write(out, &findings.input, look)?;
         render::sections(out, &sections, look)?;
         heading::write_next(out, plan, &sections, look)?;

@@ -143,17 +143,20 @@ impl Report for SummaryReport {
             section.notes.push("No traces.".to_owned());
             return section;
         };
-        section.notes.push(format!(
-            "{} of {} traces contain an error ({}); in {} the request itself failed ({})",
-            words::count(self.failing_traces),
-            words::count(self.trace_count),
-            words::percent(error_rate),
-            words::count(self.root_failing_traces),
-            words::percent(root_error_rate),
-        ));
+        section.notes.push(match self.failing_traces {
+            0 => format!("No error in {}", words::some(self.trace_count, "trace", "traces")),
+            n => format!(
+                "{} of {} contain an error ({}); in {} the request itself failed ({})",
+                words::count(n),
+                words::some(self.trace_count, "trace", "traces"),
+                words::percent(error_rate),
+                words::count(self.root_failing_traces),
+                words::percent(root_error_rate),
+            ),
+        });
         section.tables.push(self.durations_table());
-        // One bucket says no more than the lines above.
-        if self.timeline.len() > 1 {
+        // With fewer traces than buckets it would be mostly holes.
+        if self.timeline.len() > 1 && self.trace_count >= self.timeline.len() as u64 {
             section.tables.push(timeline::table(&self.timeline));
         }
         section

@@ -82,6 +82,11 @@ fn without_trailing_zeros(number: &str) -> &str {
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
+/// So many of something: `1 trace`, `1,075 spans`.
+pub fn some(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
 /// A number of things: `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

@@ -22,7 +22,8 @@ pub(super) fn write(out: &mut dyn Write, input: &InputReport, look: &Look) -> io
     if !input.filters.is_empty() {
         let steps: Vec<String> =
             input.filters.iter().map(|it| format!("{} ({})", it.filter, units::count(it.kept))).collect();
-        lines.push(format!("kept {} traces: {}", units::count(input.traces_kept), steps.join(", ")));
+        let kept = units::some(input.traces_kept, "trace", "traces");
+        lines.push(format!("kept {kept}: {}", steps.join(", ")));
     }
     lines.extend(losses(input));
     for line in lines {
@@ -42,11 +43,11 @@ fn read_line(input: &InputReport) -> String {
     formats.sort_unstable();
     formats.dedup();
     format!(
-        "{} ({}): {} traces, {} spans",
+        "{} ({}): {}, {}",
         names.join(", "),
         formats.join(", "),
-        units::count(input.traces_read),
-        units::count(input.n_spans)
+        units::some(input.traces_read, "trace", "traces"),
+        units::some(input.n_spans, "span", "spans")
     )
 }
 
@@ -62,7 +63,7 @@ pub(super) fn losses(input: &InputReport) -> Vec<String> {
         .counts()
         .iter()
         .filter(|(n, _)| *n > 0)
-        .map(|(n, words)| format!("{} {words}", units::count(*n)))
+        .map(|(n, words)| format!("{words}: {}", units::count(*n)))
         .collect();
     if !mended.is_empty() {
         lines.push(format!("repaired: {}", mended.join(", ")));
