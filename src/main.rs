@@ -1,9 +1,11 @@
 //! The process: arguments in, exit status out, and the only place that prints errors.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use analyze_traces::cli;
 use analyze_traces::failure::Failure;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
             no_color: std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty())
                 || std::env::var_os("TERM").is_some_and(|it| it == "dumb"),
             now_ns: now_ns(),
+            unfinished: &UNFINISHED,
         };
         analyze_traces::run::run(invocation, &mut surroundings).and_then(|exit| Ok(out.flush().map(|()| exit)?))
     };
@@ -46,17 +49,23 @@ fn main() -> ExitCode {
 }
 
 static FINISHED: AtomicBool = AtomicBool::new(false);
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Ctrl-C ends the process with the usual status; a report being written to a file is either whole or not there.
 #[expect(clippy::exit, reason = "a signal has no other way out")]
 fn watch_for_interrupts() {
     // Without a handler the system's own ends the process as well.
     let _ = ctrlc::set_handler(|| {
-        if !FINISHED.load(Ordering::SeqCst) {
-            let _ = writeln!(io::stderr());
-            std::process::exit(INTERRUPTED);
+        if FINISHED.load(Ordering::SeqCst) {
+            return;
         }
-        std::thread::sleep(Duration::from_millis(10));
+        // Held until the end: the file cannot be renamed in between.
+        let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = &*unfinished {
+            let _ = std::fs::remove_file(path);
+        }
+        let _ = writeln!(io::stderr());
+        std::process::exit(INTERRUPTED);
     });
 }
 

@@ -5,7 +5,8 @@ mod input_report;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -43,6 +44,8 @@ pub struct Surroundings<'a> {
     pub no_color: bool,
     /// The clock, in nanoseconds since the epoch.
     pub now_ns: i64,
+    /// A file being written, to be removed if the process is stopped.
+    pub unfinished: &'a Mutex<Option<PathBuf>>,
 }
 
 /// How it went, if it went at all.
@@ -362,7 +365,7 @@ fn write_report(plan: &Plan, findings: &Findings, surroundings: &mut Surrounding
         }
         Some(path) => {
             let look = Look { width: plan.output.width, color: plan.output.color == ColorWhen::Always };
-            write_file(path, |out| render_report(plan, findings, &look, false, out))
+            write_file(path, surroundings.unfinished, |out| render_report(plan, findings, &look, false, out))
                 .with_context(|| format!("failed to write {}", path.display()))
         }
     }
@@ -403,7 +406,11 @@ struct Tool {
 }
 
 /// Writes beside the target and renames, so that nobody sees half a file.
-fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn write_file(
+    path: &Path,
+    unfinished: &Mutex<Option<PathBuf>>,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let is_plain = path.metadata().map_or(true, |it| it.is_file());
     if !is_plain {
         // A pipe or a device cannot be replaced.
@@ -424,18 +431,21 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     let mut temporary = builder.tempfile_in(directory)?;
+    let note = |path: Option<PathBuf>| *unfinished.lock().unwrap_or_else(PoisonError::into_inner) = path;
+    note(Some(temporary.path().to_owned()));
     {
         let mut buffered = io::BufWriter::new(temporary.as_file_mut());
         write(&mut buffered)?;
         buffered.flush()?;
     }
     temporary.persist(&target)?;
+    note(None);
     Ok(())
 }
 
 /// Shows on a terminal how far long reading has come.
 struct Progress<'a> {
-    err: std::sync::Mutex<ProgressLine<'a>>,
+    err: Mutex<ProgressLine<'a>>,
     total: Option<u64>,
     enabled: bool,
 }
@@ -455,14 +465,14 @@ impl<'a> Progress<'a> {
         let enabled = surroundings.err_is_terminal;
         let line = ProgressLine { err: &mut *surroundings.err, started: Instant::now(), last: None };
         let total = sources.iter().map(Source::size).sum();
-        Progress { err: std::sync::Mutex::new(line), total, enabled }
+        Progress { err: Mutex::new(line), total, enabled }
     }
 
     fn show(&self, n_bytes: u64) {
         if !self.enabled {
             return;
         }
-        let mut line = self.err.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut line = self.err.lock().unwrap_or_else(PoisonError::into_inner);
         if line.started.elapsed() < QUIET || line.last.is_some_and(|it| it.elapsed() < BETWEEN) {
             return;
         }
@@ -475,7 +485,7 @@ impl<'a> Progress<'a> {
     }
 
     fn clear(self) {
-        let line = self.err.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let line = self.err.into_inner().unwrap_or_else(PoisonError::into_inner);
         if line.last.is_some() {
             let _ = write!(line.err, "\r\u{1b}[K");
             let _ = line.err.flush();

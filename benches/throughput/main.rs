@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use analyze_traces::cli::{self, Invocation};
@@ -151,6 +152,7 @@ fn task(args: &[String]) -> io::Result<()> {
         terminal_width: None,
         no_color: true,
         now_ns: 0,
+        unfinished: &Mutex::default(),
     };
     run(invocation, &mut surroundings).map_err(io::Error::other)?;
     println!("{} {}", started.elapsed().as_secs_f64(), peak_kib());

@@ -142,9 +142,9 @@ impl JaegerParser {
                     cursor.skip()
                 })?,
                 "processes" if cursor.peek() == Some(b'{') => {
-                    cursor.object(|cursor, key| {
+                    cursor.members(|cursor, key| {
                         let process = self.process(cursor)?;
-                        element.process_keys.insert(Cow::Owned(key.to_owned()), process);
+                        element.process_keys.insert(key, process);
                         Ok(())
                     })?;
                 }

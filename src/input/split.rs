@@ -302,7 +302,7 @@ impl Splitter<'_, '_> {
                 // Either one huge element, or a quote is missing and its end was run over: find out
                 // before the rest of the source is swallowed.
                 self.check(start..start + n_scanned, false)?;
-                checked = 2 * n_scanned;
+                checked = 4 * n_scanned;
             }
             if n_scanned as u64 > self.options.max_element_bytes {
                 return self.too_large(start);

@@ -37,10 +37,9 @@ impl Place {
     /// The place behind these bytes.
     pub(crate) fn after(self, bytes: &[u8]) -> Place {
         let n_lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
-        let line_start = match memchr::memrchr(b'\n', bytes) {
-            Some(at) => self.offset + at as u64 + 1,
-            None => self.line_start,
-        };
+        // Captures are often one line: then there is nothing to look for.
+        let last = if n_lines > 0 { memchr::memrchr(b'\n', bytes) } else { None };
+        let line_start = last.map_or(self.line_start, |at| self.offset + at as u64 + 1);
         Place { offset: self.offset + bytes.len() as u64, line: self.line + n_lines, line_start }
     }
 

@@ -17,7 +17,7 @@ use hashbrown::HashTable;
 use super::attributes::{Run, ValueType};
 use super::derive::{self, DeriveOptions};
 use super::draft::{Draft, DraftSpan, NoDuration};
-use super::{FARTHEST_NS, Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Span, Trace, critical_path, semantics};
+use super::{FARTHEST_NS, Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Section, Span, Trace, critical_path, semantics};
 
 const NONE: u32 = u32::MAX;
 
@@ -29,6 +29,17 @@ pub struct Assembler {
     index: HashTable<u32>,
     links: Links,
     walker: critical_path::Walker,
+    /// Where each span of the draft has gone.
+    place: Vec<u32>,
+    spares: Spares,
+}
+
+/// Memory of the trace before, for the next.
+#[derive(Debug, Default)]
+struct Spares {
+    spans: Vec<Span>,
+    roots: Vec<Root>,
+    sections: Vec<Section>,
 }
 
 /// Who is below whom, by index into the draft's spans.
@@ -162,8 +173,10 @@ impl Assembler {
     /// Cuts the edge into the canonically first span of every cycle of parents.
     fn cut_cycles(&mut self, draft: &Draft, repairs: &mut Repairs) {
         let parent = &mut self.links.parent;
-        // 0 not seen, otherwise the number of the walk that saw it.
-        let mut seen = vec![0u32; parent.len()];
+        // 0 not seen, otherwise the number of the walk that saw it. The memory serves twice.
+        let seen = &mut self.place;
+        seen.clear();
+        seen.resize(parent.len(), 0);
         for from in 0..parent.len() {
             let walk = from as u32 + 1;
             let mut at = from as u32;
@@ -190,11 +203,14 @@ impl Assembler {
     /// Writes the spans down in order, judges them, and derives the rest.
     fn emit(&mut self, draft: Draft, mut repairs: Repairs) -> Trace {
         let links = &self.links;
-        let mut place = vec![0u32; links.order.len()];
+        let place = &mut self.place;
+        place.clear();
+        place.resize(links.order.len(), 0);
         for (new, &old) in links.order.iter().enumerate() {
             place[old as usize] = new as u32;
         }
-        let mut spans = Vec::with_capacity(links.order.len());
+        let Spares { mut spans, mut roots, sections } = std::mem::take(&mut self.spares);
+        spans.reserve(links.order.len());
         // Children are written right behind those of the spans before them.
         let mut next_child = links.n_roots() as u32;
         for &old in &links.order {
@@ -203,14 +219,12 @@ impl Assembler {
             let children = Run { start: next_child, end: next_child + n_children };
             next_child += n_children;
             let parent = (links.parent[idx] != NONE).then(|| links.parent[idx]);
-            spans.push(emit_span(&draft, idx, links.start_ns[idx], parent, &place, children, links));
+            spans.push(emit_span(&draft, idx, links.start_ns[idx], parent, place, children, links));
         }
-        let roots = &spans[..links.n_roots()];
-        repairs.orphans = roots.iter().filter(|it| it.orphan).count() as u64;
-        repairs.extra_roots = (roots.len() as u64 - repairs.orphans).saturating_sub(1);
-        let roots = (0..links.n_roots() as u32)
-            .map(|it| Root { span: it, main: false, partial: false, sections: Run::default() })
-            .collect();
+        let n_roots = links.n_roots() as u32;
+        repairs.orphans = spans[..n_roots as usize].iter().filter(|it| it.orphan).count() as u64;
+        repairs.extra_roots = (u64::from(n_roots) - repairs.orphans).saturating_sub(1);
+        roots.extend((0..n_roots).map(|it| Root { span: it, main: false, partial: false, sections: Run::default() }));
         let start_ns = spans.iter().map(|it| it.start_ns).min().unwrap_or(0);
         let end_ns = spans.iter().map(Span::end_ns).max().unwrap_or(0);
         let mut trace = Trace {
@@ -218,16 +232,24 @@ impl Assembler {
             repairs,
             spans,
             roots,
-            sections: Vec::new(),
-            processes: draft.processes,
-            text: draft.text,
-            attributes: draft.attributes,
-            events: draft.events,
+            sections,
+            draft,
             start_ns,
             end_ns,
         };
         derive::derive(&mut trace, &self.options, &mut self.walker);
         trace
+    }
+
+    /// Takes a trace apart when it is done with; gives its draft back, empty, for the next.
+    pub fn recycle(&mut self, trace: Trace) -> Draft {
+        let Trace { mut draft, mut spans, mut roots, mut sections, .. } = trace;
+        spans.clear();
+        roots.clear();
+        sections.clear();
+        self.spares = Spares { spans, roots, sections };
+        draft.clear();
+        draft
     }
 }
 

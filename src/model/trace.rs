@@ -1,7 +1,7 @@
 //! A trace: spans in trees, parents before children, every repair counted.
 
 use super::attributes::{Attribute, Known, Run, Text};
-use super::draft::{Event, Process};
+use super::draft::{Draft, Event};
 use super::{Id, Name};
 
 /// A span's side of a call.
@@ -209,10 +209,8 @@ pub struct Trace {
     pub(crate) spans: Vec<Span>,
     pub(crate) roots: Vec<Root>,
     pub(crate) sections: Vec<Section>,
-    pub(crate) processes: Vec<Process>,
-    pub(crate) text: String,
-    pub(crate) attributes: Vec<Attribute>,
-    pub(crate) events: Vec<Event>,
+    /// What it was made of: texts, attributes, events and processes live on here.
+    pub(crate) draft: Draft,
     pub(crate) start_ns: i64,
     pub(crate) end_ns: i64,
 }
@@ -275,17 +273,17 @@ impl Trace {
     }
 
     pub(crate) fn text(&self, text: Text) -> &str {
-        &self.text[text.start as usize..(text.start + text.len) as usize]
+        self.draft.text(text)
     }
 
     /// A span's own attributes.
     pub fn attributes(&self, span: &Span) -> &[Attribute] {
-        &self.attributes[span.attributes.range()]
+        self.draft.attributes_of(span.attributes)
     }
 
     /// The attributes of the process that reported a span.
     pub fn process_attributes(&self, span: &Span) -> &[Attribute] {
-        &self.attributes[self.processes[span.process as usize].attributes.range()]
+        self.draft.attributes_of(self.draft.processes[span.process as usize].attributes)
     }
 
     /// The value of a span's own attribute.
@@ -299,22 +297,14 @@ impl Trace {
     }
 
     pub(crate) fn find(&self, run: Run, key: Known) -> Option<&str> {
-        self.attributes[run.range()]
+        self.draft
+            .attributes_of(run)
             .iter()
             .find(|it| it.key == super::attributes::Key::Known(key))
             .map(|it| self.text(it.value))
     }
 
     pub(crate) fn events(&self, span: &Span) -> &[Event] {
-        &self.events[span.events.range()]
-    }
-
-    /// Gives the memory back for the next trace.
-    pub fn into_draft(mut self, draft: &mut super::Draft) {
-        draft.text = std::mem::take(&mut self.text);
-        draft.attributes = std::mem::take(&mut self.attributes);
-        draft.events = std::mem::take(&mut self.events);
-        draft.processes = std::mem::take(&mut self.processes);
-        draft.clear();
+        &self.draft.events[span.events.range()]
     }
 }

@@ -6,7 +6,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::share::Share;
 use super::{Pass, PassOptions, sorted};
@@ -106,16 +106,26 @@ pub(super) struct CriticalPathArgs {}
 /// The keys `critical_paths` and `critical_path_summary`.
 #[derive(Debug)]
 pub(super) struct CriticalPathReport {
-    paths: Vec<PathReport>,
+    paths: Paths,
     total: u64,
     summary: SummaryReport,
     options: Options,
 }
 
-#[derive(Debug, Serialize)]
-struct PathReport {
-    trace_id: Id,
-    root_span_id: Id,
+/// Written down path by path: all sections of a huge trace, twice over, would not fit.
+#[derive(Debug)]
+struct Paths(Vec<RootPath>);
+
+impl Serialize for Paths {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(RootPath::report))
+    }
+}
+
+#[derive(Serialize)]
+struct PathReport<'a> {
+    trace_id: &'a Id,
+    root_span_id: &'a Id,
     service: Name,
     operation: Name,
     main: bool,
@@ -123,13 +133,15 @@ struct PathReport {
     total_duration_ms: f64,
     critical_path_duration_ms: f64,
     span_count: usize,
-    spans: Vec<SpanReport>,
-    sections: Vec<SectionReport>,
+    #[serde(serialize_with = "RootPath::serialize_spans")]
+    spans: &'a RootPath,
+    #[serde(serialize_with = "RootPath::serialize_sections")]
+    sections: &'a RootPath,
 }
 
-#[derive(Debug, Serialize)]
-struct SpanReport {
-    span_id: Id,
+#[derive(Serialize)]
+struct SpanReport<'a> {
+    span_id: &'a Id,
     service: Name,
     operation: Name,
     duration_ms: Option<f64>,
@@ -138,9 +150,9 @@ struct SpanReport {
     has_error: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct SectionReport {
-    span_id: Id,
+#[derive(Serialize)]
+struct SectionReport<'a> {
+    span_id: &'a Id,
     service: Name,
     operation: Name,
     start_us: i64,
@@ -245,7 +257,7 @@ impl Pass for CriticalPath {
         paths.truncate(self.options.cut.unwrap_or(paths_total));
         CriticalPathReport {
             total: self.longest.seen(),
-            paths: self.longest.into_sorted_vec().into_iter().map(RootPath::report).collect(),
+            paths: Paths(self.longest.into_sorted_vec()),
             summary: SummaryReport { operations, operations_total, paths, paths_total },
             options: self.options,
         }
@@ -303,35 +315,10 @@ impl RootPath {
         }
     }
 
-    fn report(self) -> PathReport {
-        let share = |ns: i64| Share::of(ns, self.path_ns).percent();
-        let sections = self.sections.iter().map(|&(nth, start_ns, end_ns)| {
-            let span = &self.spans[nth as usize];
-            SectionReport {
-                span_id: span.id.clone(),
-                service: span.service,
-                operation: span.operation,
-                start_us: start_ns.div_euclid(1000),
-                end_us: end_ns.div_euclid(1000),
-                start_offset_ns: start_ns - self.trace_start_ns,
-                end_offset_ns: end_ns - self.trace_start_ns,
-                share_percent: share(end_ns - start_ns),
-            }
-        });
-        let spans = self.spans.iter().map(|it| SpanReport {
-            span_id: it.id.clone(),
-            service: it.service,
-            operation: it.operation,
-            duration_ms: it.duration_ns.map(ms),
-            self_ms: ms(it.self_ns),
-            share_percent: share(it.self_ns),
-            has_error: it.has_error,
-        });
+    fn report(&self) -> PathReport<'_> {
         PathReport {
-            sections: sections.collect(),
-            spans: spans.collect(),
-            trace_id: self.trace_id,
-            root_span_id: self.root_span_id,
+            trace_id: &self.trace_id,
+            root_span_id: &self.root_span_id,
             service: self.root.0,
             operation: self.root.1,
             main: self.main,
@@ -339,7 +326,41 @@ impl RootPath {
             total_duration_ms: ms(self.trace_duration_ns),
             critical_path_duration_ms: ms(self.path_ns),
             span_count: self.spans.len(),
+            spans: self,
+            sections: self,
         }
+    }
+
+    fn share(&self, ns: i64) -> f64 {
+        Share::of(ns, self.path_ns).percent()
+    }
+
+    fn serialize_spans<S: Serializer>(path: &&RootPath, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(path.spans.iter().map(|it| SpanReport {
+            span_id: &it.id,
+            service: it.service,
+            operation: it.operation,
+            duration_ms: it.duration_ns.map(ms),
+            self_ms: ms(it.self_ns),
+            share_percent: path.share(it.self_ns),
+            has_error: it.has_error,
+        }))
+    }
+
+    fn serialize_sections<S: Serializer>(path: &&RootPath, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(path.sections.iter().map(|&(nth, start_ns, end_ns)| {
+            let span = &path.spans[nth as usize];
+            SectionReport {
+                span_id: &span.id,
+                service: span.service,
+                operation: span.operation,
+                start_us: start_ns.div_euclid(1000),
+                end_us: end_ns.div_euclid(1000),
+                start_offset_ns: start_ns - path.trace_start_ns,
+                end_offset_ns: end_ns - path.trace_start_ns,
+                share_percent: path.share(end_ns - start_ns),
+            }
+        }))
     }
 }
 
@@ -358,14 +379,14 @@ impl Report for CriticalPathReport {
             about: "what the requests were waiting on, moment by moment; self is on the path only".to_owned(),
             ..Section::default()
         };
-        let n_others = self.paths.iter().filter(|it| !it.main).count();
+        let n_others = self.paths.0.iter().filter(|it| !it.main).count();
         if n_others > 0 {
             section.notes.push(
                 "Roots beside the main one of their trace have a path of their own, left out of the sums.".to_owned(),
             );
         }
         section.tables.extend([self.operations_table(), self.paths_table()]);
-        section.tables.extend(self.paths.first().map(|it| it.table(self.options.rows)));
+        section.tables.extend(self.paths.0.first().map(|it| it.table(self.options.rows)));
         section
     }
 }
@@ -422,27 +443,30 @@ impl CriticalPathReport {
     }
 }
 
-impl PathReport {
-    /// The sections of the longest path.
+impl RootPath {
+    /// The first sections.
     fn table(&self, most: usize) -> Table {
-        let rows = self.sections.iter().take(most).map(|it| {
+        let rows = self.sections.iter().take(most).map(|&(nth, start_ns, end_ns)| {
+            let span = &self.spans[nth as usize];
             vec![
-                Cell::DurationNs(it.start_offset_ns),
-                Cell::DurationNs(it.end_offset_ns - it.start_offset_ns),
-                Cell::Share(it.share_percent),
-                Cell::Name(it.service.to_string()),
-                Cell::Name(it.operation.to_string()),
-                Cell::Id(it.span_id.to_string()),
+                Cell::DurationNs(start_ns - self.trace_start_ns),
+                Cell::DurationNs(end_ns - start_ns),
+                Cell::Share(self.share(end_ns - start_ns)),
+                Cell::Name(span.service.to_string()),
+                Cell::Name(span.operation.to_string()),
+                Cell::Id(span.id.to_string()),
             ]
         });
         let partial = if self.partial { ", its true root is missing" } else { "" };
+        let title = format!(
+            "The longest: trace {}, {} in {} {}{partial}",
+            self.trace_id,
+            words::duration(self.path_ns),
+            self.root.0,
+            self.root.1,
+        );
         Table {
-            title: Some(format!(
-                "The longest: trace {}, {} in {}{partial}",
-                self.trace_id,
-                words::duration((self.critical_path_duration_ms * 1e6).round() as i64),
-                self.root_name(),
-            )),
+            title: Some(title),
             columns: vec![
                 Column::new("at"),
                 Column::new("for"),
@@ -455,10 +479,6 @@ impl PathReport {
             total_rows: self.sections.len(),
             if_empty: "It took no time.".to_owned(),
         }
-    }
-
-    fn root_name(&self) -> String {
-        format!("{} {}", self.service, self.operation)
     }
 }
 
@@ -479,7 +499,7 @@ mod tests {
     #[test]
     fn every_root_has_a_path_but_only_main_ones_are_summed() {
         let report = report(&["web GET / 0..100\n  db SELECT 20..80\njob tick 0..10 ?99"], None);
-        let roots: Vec<_> = report.paths.iter().map(|it| (it.service.as_str(), it.main, it.partial)).collect();
+        let roots: Vec<_> = report.paths.0.iter().map(|it| (it.root.0.as_str(), it.main, it.partial)).collect();
         assert_eq!(roots, [("web", true, false), ("job", false, false)]);
         let sums: Vec<_> = report.summary.operations.iter().map(|it| (it.service.as_str(), it.self_ms)).collect();
         assert_eq!(sums, [("db", 60.0), ("web", 40.0)]);
@@ -488,10 +508,11 @@ mod tests {
     #[test]
     fn spans_stand_in_order_of_first_appearance_and_sections_tile() {
         let report = report(&["web GET / 0..100\n  db SELECT 20..80"], None);
-        let path = &report.paths[0];
-        let spans: Vec<_> = path.spans.iter().map(|it| (it.service.as_str(), it.self_ms)).collect();
+        let path = &report.paths.0[0];
+        let spans: Vec<_> = path.spans.iter().map(|it| (it.service.as_str(), ms(it.self_ns))).collect();
         assert_eq!(spans, [("web", 40.0), ("db", 60.0)]);
-        let sections: Vec<_> = path.sections.iter().map(|it| (it.start_offset_ns, it.end_offset_ns)).collect();
+        let sections: Vec<_> =
+            path.sections.iter().map(|it| (it.1 - path.trace_start_ns, it.2 - path.trace_start_ns)).collect();
         assert_eq!(sections, [(0, 20_000_000), (20_000_000, 80_000_000), (80_000_000, 100_000_000)]);
     }
 

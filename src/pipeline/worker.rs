@@ -119,7 +119,7 @@ impl<C: Consumer> Stage<C> {
         self.tally.repairs.add(&trace.repairs);
         self.consumer.trace(&trace);
         let plausible = is_plausible(trace.start_ns());
-        trace.into_draft(draft);
+        *draft = self.assembler.recycle(trace);
         plausible
     }
 }

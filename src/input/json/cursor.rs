@@ -122,6 +122,12 @@ impl<'a> Cursor<'a> {
     /// Reads an object, giving each key to `member`, which must consume the value.
     #[inline]
     pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
+        self.members(|cursor, key| member(cursor, &key))
+    }
+
+    /// As [`Cursor::object`], with keys to keep.
+    #[inline]
+    pub(crate) fn members(&mut self, mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<()>) -> Result<()> {
         if self.peek() != Some(b'{') {
             return self.fault(Problem::Expected("`{`"));
         }
@@ -131,7 +137,7 @@ impl<'a> Cursor<'a> {
         }
         loop {
             let key = self.key()?;
-            member(self, &key)?;
+            member(self, key)?;
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => return self.leave(),
