@@ -15,8 +15,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Id {
     /// Digits of one case: by far the most.
     Hex {
-        /// What is compared.
-        value: u128,
+        /// What is compared: the upper half (a whole `u128` would need 8 bytes more, for its alignment).
+        high: u64,
+        /// The lower half.
+        low: u64,
         /// How many digits were written.
         digits: u8,
         /// Whether they were written in capitals.
@@ -71,11 +73,10 @@ impl Id {
             high = (high << 4) | (low >> 60);
             low = (low << 4) | u64::from(digit & 15);
         }
-        let value = (u128::from(high) << 64) | u128::from(low);
         if lower && upper {
-            return Some(Id::odd(Some(value), text));
+            return Some(Id::odd(Some(joined(high, low)), text));
         }
-        Some(Id::Hex { value, digits: bytes.len() as u8, upper })
+        Some(Id::Hex { high, low, digits: bytes.len() as u8, upper })
     }
 
     fn odd(value: Option<u128>, text: &str) -> Id {
@@ -85,7 +86,7 @@ impl Id {
     /// The number, if it is one.
     pub fn value(&self) -> Option<u128> {
         match self {
-            Id::Hex { value, .. } => Some(*value),
+            Id::Hex { high, low, .. } => Some(joined(*high, *low)),
             Id::Odd(odd) => odd.value,
         }
     }
@@ -111,7 +112,7 @@ impl Id {
     /// 128 bits that stand for the id where many are remembered: the number itself, or a hash of the text.
     pub fn compact(&self) -> u128 {
         match self {
-            Id::Hex { value, .. } => *value,
+            Id::Hex { high, low, .. } => joined(*high, *low),
             Id::Odd(odd) => odd.value.unwrap_or_else(|| {
                 let half = |seed: u64| {
                     let mut hasher =
@@ -131,6 +132,10 @@ impl Id {
             Id::Odd(odd) => &odd.text,
         }
     }
+}
+
+fn joined(high: u64, low: u64) -> u128 {
+    (u128::from(high) << 64) | u128::from(low)
 }
 
 impl PartialEq for Id {
@@ -175,8 +180,10 @@ impl Ord for Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Id::Hex { value, digits, upper: false } => write!(f, "{value:0width$x}", width = usize::from(*digits)),
-            Id::Hex { value, digits, upper: true } => write!(f, "{value:0width$X}", width = usize::from(*digits)),
+            Id::Hex { high, low, digits, upper } => {
+                let (value, width) = (joined(*high, *low), usize::from(*digits));
+                if *upper { write!(f, "{value:0width$X}") } else { write!(f, "{value:0width$x}") }
+            }
             Id::Odd(odd) => f.write_str(&odd.text),
         }
     }
@@ -207,6 +214,12 @@ mod tests {
 
     fn id(text: &str) -> Id {
         Id::parse(text).expect("not empty")
+    }
+
+    #[test]
+    fn an_id_is_three_words() {
+        // There are several in every span.
+        assert_eq!(size_of::<Id>(), 24);
     }
 
     #[test]
