@@ -232,8 +232,8 @@ impl TagFilter {
     }
 }
 
-/// In quotes if a shell would take it apart.
-fn quoted(text: &str) -> String {
+/// A word as a shell takes it: in quotes if it would be taken apart.
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |it: char| it.is_alphanumeric() || "-_./:=@,+%".contains(it);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::input::PIECE;
 use crate::input::source::Source;
 use crate::input::{
-    Chunk, Emit, FORMATS, Format, Frames, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split,
+    Chunk, Emit, FORMATS, Frames, Origin, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use seen::Seen;
@@ -104,7 +104,7 @@ pub(super) struct Shared {
 
 /// The first thing wrong in the order of the bytes.
 struct Fault {
-    at: (usize, Place),
+    at: (Origin, Place),
     what: String,
 }
 
@@ -120,9 +120,9 @@ impl Shared {
         }
     }
 
-    fn report(&self, source: usize, place: Place, what: String) {
+    fn report(&self, origin: Origin, place: Place, what: String) {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = (source, place);
+        let at = (origin, place);
         if fault.as_ref().is_none_or(|it| at < it.at) {
             *fault = Some(Fault { at, what });
         }
@@ -279,23 +279,24 @@ fn read_source(
         .take(HEAD as u64)
         .read_to_end(&mut head)
         .with_context(|| format!("failed to read {}", source.name))?;
-    let format = match detect(&head) {
-        Ok(format) => format,
+    let origin = match detect(&head) {
+        Ok(format) => Origin { source: idx, format },
         Err(err) if source.is_named => return Err(err.into_error(&source.name)),
         Err(_) => {
             tally.without_traces.push(source.name.clone());
             return Ok(0);
         }
     };
+    let format = FORMATS[origin.format];
     let n_mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
     let mut rest =
         Counted { input: io::Cursor::new(&head[n_mark..]).chain(input), n: n_before, progress: reading.progress };
     let mut stream = Stream::new(&mut rest);
-    let (frames, outcome) = split(&mut stream, format.frame(), idx, reading.split, emit);
+    let (frames, outcome) = split(&mut stream, format.frame(), origin, reading.split, emit);
     match outcome {
         Ok(()) => {}
         Err(SplitError::Io(err)) => return Err(err).with_context(|| format!("failed to read {}", source.name)),
-        Err(SplitError::Syntax { place, what }) => shared.report(idx, place, what),
+        Err(SplitError::Syntax { place, what }) => shared.report(origin, place, what),
         Err(SplitError::Stopped) => {}
     }
     if shared.stopped.load(Ordering::Relaxed) {
@@ -338,10 +339,11 @@ fn refusal(name: &str, words: &str) -> anyhow::Error {
 
 fn fail_on_fault(reading: &Reading<'_>, shared: &Shared) -> anyhow::Result<()> {
     let fault = shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(Fault { at: (source, place), what }) = &*fault else { return Ok(()) };
-    let name = &reading.sources[*source].name;
+    let Some(Fault { at: (origin, place), what }) = &*fault else { return Ok(()) };
+    let name = &reading.sources[origin.source].name;
+    let format = FORMATS[origin.format].name();
     let message = format!(
-        "failed to read {name} as jaeger: {what} at byte {} (line {}, column {})",
+        "failed to read {name} as {format}: {what} at byte {} (line {}, column {})",
         place.offset,
         place.line,
         place.column()
@@ -388,8 +390,8 @@ fn not_detected<T>(what: impl Into<String>, hint: impl Into<String>) -> Result<T
     Err(NotDetected { what: what.into(), hint: hint.into() })
 }
 
-/// Tells the format of a source by its first bytes.
-fn detect(head: &[u8]) -> Result<&'static dyn Format, NotDetected> {
+/// Tells the format of a source by its first bytes: its index in [`FORMATS`].
+fn detect(head: &[u8]) -> Result<usize, NotDetected> {
     const EXPORT: &str =
         "save traces with: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000' > traces.json";
     let bytes = head.strip_prefix(BOM).unwrap_or(head);
@@ -420,16 +422,12 @@ fn detect(head: &[u8]) -> Result<&'static dyn Format, NotDetected> {
         Ok(text) => text,
         Err(err) => std::str::from_utf8(&first[..err.valid_up_to()]).unwrap_or(""),
     };
-    let mut best: Option<(&'static dyn Format, Sniff)> = None;
-    for format in FORMATS {
+    let mut best = None;
+    for (idx, format) in FORMATS.iter().enumerate() {
         match format.sniff(text) {
-            Sniff::Yes => return Ok(*format),
+            Sniff::Yes => return Ok(idx),
             Sniff::No => {}
-            other => {
-                if best.is_none() {
-                    best = Some((*format, other));
-                }
-            }
+            other => best = best.or(Some((idx, other))),
         }
     }
     match best {

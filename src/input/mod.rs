@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use split::SplitOptions;
 pub(crate) use split::{Emit, Frame, Frames, SplitError, fault_in, split};
-pub use stream::{Chunk, Place};
+pub use stream::{Chunk, Origin, Place};
 pub(crate) use stream::{PIECE, Stream};
 
 use crate::model::{Draft, Wanted};

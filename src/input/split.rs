@@ -10,7 +10,7 @@ use std::io;
 use std::ops::Range;
 
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
-use super::stream::{Chunk, PIECE, Place, Stream};
+use super::stream::{Chunk, Origin, PIECE, Place, Stream};
 
 /// Where a format keeps its elements.
 #[derive(Clone, Copy, Debug)]
@@ -93,14 +93,14 @@ pub(crate) trait Emit {
 pub(crate) fn split(
     stream: &mut Stream<'_>,
     frame: Frame,
-    source: usize,
+    origin: Origin,
     options: SplitOptions,
     emit: &mut dyn Emit,
 ) -> (Frames, std::result::Result<(), SplitError>) {
     let mut splitter = Splitter {
         stream,
         frame,
-        source,
+        origin,
         options,
         emit,
         elements: Vec::new(),
@@ -120,7 +120,7 @@ pub(crate) fn split(
 struct Splitter<'a, 'r> {
     stream: &'a mut Stream<'r>,
     frame: Frame,
-    source: usize,
+    origin: Origin,
     options: SplitOptions,
     emit: &'a mut dyn Emit,
     /// Elements found and not yet handed on.
@@ -436,7 +436,7 @@ impl Splitter<'_, '_> {
             self.stream.forget(keep);
         } else {
             let spare = self.emit.spare();
-            let chunk = self.stream.hand_over(keep, std::mem::take(&mut self.elements), self.source, spare);
+            let chunk = self.stream.hand_over(keep, std::mem::take(&mut self.elements), self.origin, spare);
             if !self.emit.emit(chunk) {
                 return Err(SplitError::Stopped);
             }

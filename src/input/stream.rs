@@ -14,10 +14,19 @@ pub struct Chunk {
     pub(crate) bytes: Vec<u8>,
     /// Where the elements lie.
     pub(crate) elements: Vec<Range<usize>>,
-    /// Which source it is of.
-    pub(crate) source: usize,
+    /// Where it is from.
+    pub(crate) origin: Origin,
     /// Where the first byte stands in the source.
     pub(crate) place: Place,
+}
+
+/// Which source bytes are of, and how they are to be parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Index of the source.
+    pub source: usize,
+    /// Index of the format in the list of all.
+    pub format: usize,
 }
 
 /// A position in a source.
@@ -114,7 +123,7 @@ impl<'r> Stream<'r> {
         &mut self,
         keep: usize,
         elements: Vec<Range<usize>>,
-        source: usize,
+        origin: Origin,
         spare: Option<Vec<u8>>,
     ) -> Chunk {
         let mut rest = spare.unwrap_or_else(|| Vec::with_capacity(PIECE));
@@ -125,7 +134,7 @@ impl<'r> Stream<'r> {
         let mut bytes = std::mem::replace(&mut self.bytes, rest);
         bytes.truncate(keep);
         self.at -= keep;
-        Chunk { bytes, elements, source, place }
+        Chunk { bytes, elements, origin, place }
     }
 
     /// Forgets the bytes before `keep`.

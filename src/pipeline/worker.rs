@@ -1,16 +1,18 @@
 //! One thread's share: parse, assemble, give to the consumer.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::seen::{Admission, Held};
 use super::{Consumer, Reading, Shared, Tally};
 use crate::input::{Chunk, Emit, FORMATS, Parser, Sink, fault_in};
-use crate::model::{Assembler, Draft, is_plausible};
+use crate::model::{Assembler, Draft, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
     shared: &'a Shared,
-    parser: Box<dyn Parser>,
+    wanted: Arc<Wanted>,
+    /// One for each format met, by its index.
+    parsers: Vec<Option<Box<dyn Parser>>>,
     stage: Stage<C>,
 }
 
@@ -24,21 +26,24 @@ struct Stage<C> {
 impl<'a, C: Consumer> Worker<'a, C> {
     pub(super) fn new(reading: &Reading<'_>, shared: &'a Shared, consumer: C) -> Worker<'a, C> {
         let stage = Stage { assembler: Assembler::new(reading.derive), consumer, tally: Tally::default() };
-        Worker { shared, parser: FORMATS[0].parser(&reading.wanted), stage }
+        let parsers = FORMATS.iter().map(|_| None).collect();
+        Worker { shared, wanted: Arc::clone(&reading.wanted), parsers, stage }
     }
 
     /// Parses and analyzes a chunk; says whether to go on.
     fn process(&mut self, chunk: &Chunk) -> bool {
+        let format = chunk.origin.format;
+        let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
         for element in &chunk.elements {
             let bytes = &chunk.bytes[element.clone()];
             let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, chunk, start: element.start };
             let fault = match std::str::from_utf8(bytes) {
-                Ok(text) => self.parser.element(text, &mut sink).err(),
+                Ok(text) => parser.element(text, &mut sink).err(),
                 Err(_) => fault_in(bytes),
             };
             if let Some(fault) = fault {
                 let place = chunk.place(element.start + fault.at);
-                self.shared.report(chunk.source, place, fault.problem.to_string());
+                self.shared.report(chunk.origin, place, fault.problem.to_string());
                 return false;
             }
         }
@@ -71,7 +76,7 @@ struct ElementSink<'a, C> {
 
 impl<C: Consumer> ElementSink<'_, C> {
     fn count(&mut self, draft: &Draft) {
-        let source = self.stage.tally.sources.entry(self.chunk.source).or_default();
+        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_traces += 1;
         source.n_spans += draft.spans.len() as u64;
     }
@@ -96,13 +101,13 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
     }
 
     fn spans(&mut self, draft: &mut Draft) {
-        let source = self.stage.tally.sources.entry(self.chunk.source).or_default();
+        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_spans += draft.spans.len() as u64;
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).hold(draft);
     }
 
     fn skip(&mut self, reason: &'static str, at: usize) {
-        self.stage.tally.skips.add(reason, self.chunk.source, self.chunk.place(self.start + at));
+        self.stage.tally.skips.add(reason, self.chunk.origin.source, self.chunk.place(self.start + at));
     }
 }
 

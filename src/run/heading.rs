@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::input_report::InputReport;
 use crate::cli::Plan;
+use crate::filter::quoted;
 use crate::render::{Look, cut, sanitize, units};
 use crate::report::Section;
 
@@ -81,14 +82,4 @@ pub(super) fn write_next(out: &mut dyn Write, plan: &Plan, sections: &[Section],
     // A command is copied: it is never wrapped by us.
     let (on, off) = if look.color { ("\u{1b}[2m", "\u{1b}[22m") } else { ("", "") };
     writeln!(out, "{on}{line}{off}")
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |it: char| it.is_ascii_alphanumeric() || "-_./:=@,+%".contains(it);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
