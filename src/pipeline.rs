@@ -171,9 +171,9 @@ fn read_once<C: Consumer>(
     let seen = shared.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (conflicts, complete) = seen.finish();
     if conflicts.is_empty()
-        && let Some((consumer, last)) = workers.first_mut()
+        && let Some((consumer, part)) = workers.pop()
     {
-        worker::finish_held(reading, complete, consumer, last);
+        workers.push(worker::finish_held(reading, complete, consumer, part));
     }
     let mut consumers = Vec::with_capacity(workers.len());
     for (consumer, part) in workers {
@@ -317,7 +317,7 @@ fn read_source(
 /// Counts the pieces that `--lenient` passed over.
 fn note_losses(frames: &Frames, idx: usize, source: &Source, tally: &mut Tally) {
     for loss in &frames.losses {
-        tally.skips.add("a broken piece of the file", idx, loss.place);
+        tally.skips.add("a broken piece of the file", idx, || loss.place);
         tally.incomplete.push(format!(
             "{}: {} bytes could not be read: {} at line {}, column {}",
             source.name,

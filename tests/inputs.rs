@@ -236,9 +236,12 @@ fn the_parts_of_a_trace_in_two_files_are_joined() {
 
 #[test]
 fn a_trace_larger_than_allowed_is_refused_by_name() {
-    let output = run(&[&fixture("checkout-incident.json"), "--max-trace-bytes", "1K"]);
-    // Whole elements that fit the buffer are let through; the limit is for what would fill the memory.
-    assert!(output.status.success() || stderr(&output).contains("--max-trace-bytes"));
+    let path = fixture("checkout-incident.json");
+    let output = run(&[&path, "--max-trace-bytes", "1K"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("a trace of more than 1024 bytes (see --max-trace-bytes), which begins {\"traceID\":\""), "{said}");
+    assert!(run(&[&path, "--max-trace-bytes", "1M"]).status.success());
 }
 
 #[test]
@@ -292,4 +295,30 @@ fn no_traces_is_no_error_unless_asked_for() {
     let output = run(&[&path, "--fail-empty"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stderr(&output), "error: no traces in the input\n");
+}
+
+#[test]
+fn loose_spans_beside_a_whole_copy_are_joined_whichever_comes_first() {
+    // A bare span of a trace that also stands whole, and one of its own, in either order.
+    let loose = r#"{"traceID":"1","spanID":"b","operationName":"late","references":[{"refType":"CHILD_OF","traceID":"1","spanID":"a"}],"startTime":1793527200000010,"duration":5,"process":{"serviceName":"s"}}"#;
+    let whole = r#"{"traceID":"1","spans":[{"traceID":"1","spanID":"a","operationName":"root","startTime":1793527200000000,"duration":100,"processID":"p"}],"processes":{"p":{"serviceName":"s"}}}"#;
+    let mut reports = Vec::new();
+    for text in [format!("{loose}\n{whole}"), format!("{whole}\n{loose}"), format!("[{loose},{whole},{whole}]")] {
+        for threads in ["1", "3"] {
+            let output = run_with_input(&["--json", "-", "--threads", threads], text.as_bytes());
+            let mut report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(report["summary"]["span_count"], json!(2), "{text}");
+            assert_eq!(report["input"]["repaired"]["split_traces"], json!(1), "{text}");
+            report.as_object_mut().unwrap().remove("input");
+            reports.push(report);
+        }
+    }
+    assert!(reports.windows(2).all(|it| it[0] == it[1]));
+}
+
+#[test]
+fn a_file_of_bare_spans_says_how_many_traces_it_holds() {
+    let report = json(&[&fixture("shapes/bare-spans.json")]);
+    assert_eq!(report["input"]["sources"][0]["traces"], json!(2));
+    assert_eq!(report["input"]["repaired"]["split_traces"], json!(0));
 }

@@ -90,16 +90,12 @@ pub struct Skips {
 }
 
 impl Skips {
-    /// Counts one more.
-    pub fn add(&mut self, reason: &str, source: usize, place: Place) {
-        let at = (source, place);
+    /// Counts one more. Places must come in their order, so that only the first is worth working out.
+    pub fn add(&mut self, reason: &str, source: usize, place: impl FnOnce() -> Place) {
         match self.by_reason.get_mut(reason) {
-            Some((count, first)) => {
-                *count += 1;
-                *first = at.min(*first);
-            }
+            Some((count, _)) => *count += 1,
             None => {
-                self.by_reason.insert(reason.to_owned(), (1, at));
+                self.by_reason.insert(reason.to_owned(), (1, (source, place())));
             }
         }
     }

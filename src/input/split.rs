@@ -289,6 +289,9 @@ impl Splitter<'_, '_> {
             let start = self.anchor.unwrap_or(self.stream.at);
             if let Some(end) = scanner.scan(&self.stream.bytes[start + n_scanned..]) {
                 let end = start + n_scanned + end;
+                if (end - start) as u64 > self.options.max_element_bytes {
+                    return self.too_large(start);
+                }
                 if self.options.lenient {
                     self.check(start..end, true)?;
                 }

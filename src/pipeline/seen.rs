@@ -1,11 +1,12 @@
 //! Which traces were met, so that one met twice is one.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use crate::model::Draft;
+use crate::input::Place;
+use crate::model::{Draft, Id};
 
 /// What to do with a trace that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(super) enum Admission {
     First,
     /// It was analyzed before, the very same.
     Repeat,
-    /// A different copy was analyzed before, or will be: nothing can be done in this pass.
+    /// A different copy was analyzed before: nothing can be done in this pass.
     Differs,
     /// It is kept until the end.
     Held,
@@ -36,37 +37,46 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) draft: Draft,
-    /// Whole copies that differ, or loose spans beside one.
-    pub(super) n_copies: u64,
-    /// Copies equal to one of those.
+    /// Copies equal to one met before.
     pub(super) n_repeats: u64,
+    /// Where its parts stood: the first place in each source.
+    pub(super) places: BTreeMap<usize, Place>,
+    /// Sources of loose spans only, which no copy has been counted for.
+    pub(super) loose_in: BTreeSet<usize>,
+    /// The whole copies, which all differ.
     fingerprints: HashSet<u64>,
+}
+
+impl Held {
+    /// Whether it had to be joined out of parts that differ.
+    pub(super) fn is_split(&self) -> bool {
+        self.fingerprints.len() + usize::from(!self.loose_in.is_empty()) > 1
+    }
+
+    fn append(&mut self, draft: &Draft, source: usize, place: Place) {
+        self.draft.append(draft);
+        let first = self.places.entry(source).or_insert(place);
+        *first = place.min(*first);
+    }
 }
 
 impl Seen {
     /// One that keeps these traces until the end.
     pub(super) fn holding(ids: &HashSet<u128>) -> Seen {
-        // The order of a map does not show: held traces are sorted at the end.
-        let held = ids.iter().map(|it| (*it, Held::default())).collect();
-        Seen { held, ..Seen::default() }
+        Seen { held: ids.iter().map(|it| (*it, Held::default())).collect(), ..Seen::default() }
     }
 
     /// Judges a whole trace.
-    pub(super) fn admit(&mut self, draft: &Draft) -> Admission {
-        let id = draft.id.as_ref().map_or(0, crate::model::Id::compact);
+    pub(super) fn admit(&mut self, draft: &Draft, source: usize, place: Place) -> Admission {
+        let id = draft.id.as_ref().map_or(0, Id::compact);
         // 0 is taken.
         let fingerprint = draft.fingerprint().max(1);
         if let Some(held) = self.held.get_mut(&id) {
-            if held.fingerprints.is_empty() && held.n_copies > 0 {
-                // Loose spans were there before; this copy belongs to them.
-                self.conflicts.insert(id);
-            }
             if !held.fingerprints.insert(fingerprint) {
                 held.n_repeats += 1;
                 return Admission::Repeat;
             }
-            held.n_copies += 1;
-            held.draft.append(draft);
+            held.append(draft, source, place);
             return Admission::Held;
         }
         match self.fingerprints.entry(id) {
@@ -83,22 +93,21 @@ impl Seen {
     }
 
     /// Keeps loose spans.
-    pub(super) fn hold(&mut self, draft: &Draft) {
-        let id = draft.id.as_ref().map_or(0, crate::model::Id::compact);
-        match self.fingerprints.entry(id) {
-            // A whole copy was analyzed without these spans.
-            Entry::Occupied(entry) if *entry.get() != LOOSE => {
-                self.conflicts.insert(id);
-                return;
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(entry) => {
-                entry.insert(LOOSE);
-            }
+    pub(super) fn hold(&mut self, draft: &Draft, source: usize, place: Place) {
+        let id = draft.id.as_ref().map_or(0, Id::compact);
+        if !self.held.contains_key(&id) {
+            match self.fingerprints.entry(id) {
+                // A whole copy was analyzed without these spans.
+                Entry::Occupied(_) => {
+                    self.conflicts.insert(id);
+                    return;
+                }
+                Entry::Vacant(entry) => entry.insert(LOOSE),
+            };
         }
         let held = self.held.entry(id).or_default();
-        held.n_copies = held.n_copies.max(1);
-        held.draft.append(draft);
+        held.append(draft, source, place);
+        held.loose_in.insert(source);
     }
 
     /// The ids whose copies differ, to be held back in another pass; and what was held in this one, by id.

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::seen::{Admission, Held};
 use super::{Consumer, Reading, Shared, Tally};
-use crate::input::{Chunk, Emit, FORMATS, Parser, Sink, fault_in};
+use crate::input::{Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
 use crate::model::{Assembler, Draft, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
@@ -74,11 +74,10 @@ struct ElementSink<'a, C> {
     start: usize,
 }
 
-impl<C: Consumer> ElementSink<'_, C> {
-    fn count(&mut self, draft: &Draft) {
-        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
-        source.n_traces += 1;
-        source.n_spans += draft.spans.len() as u64;
+impl<C> ElementSink<'_, C> {
+    /// About where the element stands: its chunk's place, which costs nothing to know.
+    fn place(&self) -> Place {
+        self.chunk.place
     }
 }
 
@@ -87,12 +86,15 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         if draft.spans.is_empty() {
             return;
         }
-        self.count(draft);
-        let admission = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).admit(draft);
+        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
+        source.n_traces += 1;
+        source.n_spans += draft.spans.len() as u64;
+        let (source, place) = (self.chunk.origin.source, self.place());
+        let admission = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).admit(draft, source, place);
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
-                    self.skip(IMPLAUSIBLE, 0);
+                    self.stage.tally.skips.add(IMPLAUSIBLE, source, || self.chunk.place(self.start));
                 }
             }
             Admission::Repeat => self.stage.tally.repairs.repeated_traces += 1,
@@ -103,11 +105,13 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
     fn spans(&mut self, draft: &mut Draft) {
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_spans += draft.spans.len() as u64;
-        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).hold(draft);
+        let (source, place) = (self.chunk.origin.source, self.place());
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).hold(draft, source, place);
     }
 
     fn skip(&mut self, reason: &'static str, at: usize) {
-        self.stage.tally.skips.add(reason, self.chunk.origin.source, self.chunk.place(self.start + at));
+        let place = || self.chunk.place(self.start + at);
+        self.stage.tally.skips.add(reason, self.chunk.origin.source, place);
     }
 }
 
@@ -130,16 +134,25 @@ impl<C: Consumer> Stage<C> {
 }
 
 /// Gives on the traces that were held back until all their parts had come.
-pub(super) fn finish_held<C: Consumer>(reading: &Reading<'_>, held: Vec<Held>, consumer: &mut C, tally: &mut Tally) {
-    let mut assembler = Assembler::new(reading.derive);
-    for Held { mut draft, n_copies, n_repeats, .. } in held {
-        tally.repairs.repeated_traces += n_repeats;
-        tally.repairs.split_traces += u64::from(n_copies > 1);
-        tally.n_cut_traces += u64::from(draft.cut.is_some());
-        let trace = assembler.assemble(std::mem::take(&mut draft));
-        tally.n_traces += 1;
-        tally.n_spans += trace.spans().len() as u64;
-        tally.repairs.add(&trace.repairs);
-        consumer.trace(&trace);
+pub(super) fn finish_held<C: Consumer>(
+    reading: &Reading<'_>,
+    held: Vec<Held>,
+    consumer: C,
+    tally: Tally,
+) -> (C, Tally) {
+    let mut stage = Stage { assembler: Assembler::new(reading.derive), consumer, tally };
+    for mut held in held {
+        stage.tally.repairs.repeated_traces += held.n_repeats;
+        stage.tally.repairs.split_traces += u64::from(held.is_split());
+        for source in &held.loose_in {
+            stage.tally.sources.entry(*source).or_default().n_traces += 1;
+        }
+        let first = held.places.pop_first();
+        if !stage.take(&mut held.draft)
+            && let Some((source, place)) = first
+        {
+            stage.tally.skips.add(IMPLAUSIBLE, source, || place);
+        }
     }
+    (stage.consumer, stage.tally)
 }
