@@ -284,7 +284,7 @@ impl Splitter<'_, '_> {
         self.anchor = Some(self.stream.at);
         let mut scanner = Scanner::default();
         let mut n_scanned = 0;
-        let mut checked = 8 * PIECE;
+        let mut checked = 64 * PIECE;
         loop {
             let start = self.anchor.unwrap_or(self.stream.at);
             if let Some(end) = scanner.scan(&self.stream.bytes[start + n_scanned..]) {
