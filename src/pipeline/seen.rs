@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
+use crate::input::Place;
 use crate::model::Draft;
 
 /// What to do with a trace that was read.
@@ -36,11 +37,24 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) draft: Draft,
-    /// Whole copies that differ, or loose spans beside one.
-    pub(super) n_copies: u64,
-    /// Copies equal to one of those.
-    pub(super) n_repeats: u64,
+    /// Where the first of it stands, and in which source.
+    pub(super) at: Option<(usize, Place)>,
+    /// Of the whole copies that differ.
     fingerprints: HashSet<u64>,
+    /// Some of its spans came without the others.
+    has_loose: bool,
+}
+
+impl Held {
+    /// Whether it was put together from several parts.
+    pub(super) fn is_joined(&self) -> bool {
+        self.fingerprints.len() + usize::from(self.has_loose) > 1
+    }
+
+    fn append(&mut self, draft: &Draft, at: (usize, Place)) {
+        self.draft.append(draft);
+        self.at = Some(self.at.map_or(at, |it| it.min(at)));
+    }
 }
 
 impl Seen {
@@ -51,22 +65,16 @@ impl Seen {
         Seen { held, ..Seen::default() }
     }
 
-    /// Judges a whole trace.
-    pub(super) fn admit(&mut self, draft: &Draft) -> Admission {
+    /// Judges a whole trace by its fingerprint; `at` says where it stands.
+    pub(super) fn admit(&mut self, draft: &Draft, fingerprint: u64, at: impl FnOnce() -> (usize, Place)) -> Admission {
         let id = draft.id.as_ref().map_or(0, crate::model::Id::compact);
         // 0 is taken.
-        let fingerprint = draft.fingerprint().max(1);
+        let fingerprint = fingerprint.max(1);
         if let Some(held) = self.held.get_mut(&id) {
-            if held.fingerprints.is_empty() && held.n_copies > 0 {
-                // Loose spans were there before; this copy belongs to them.
-                self.conflicts.insert(id);
-            }
             if !held.fingerprints.insert(fingerprint) {
-                held.n_repeats += 1;
                 return Admission::Repeat;
             }
-            held.n_copies += 1;
-            held.draft.append(draft);
+            held.append(draft, at());
             return Admission::Held;
         }
         match self.fingerprints.entry(id) {
@@ -83,7 +91,7 @@ impl Seen {
     }
 
     /// Keeps loose spans.
-    pub(super) fn hold(&mut self, draft: &Draft) {
+    pub(super) fn hold(&mut self, draft: &Draft, at: impl FnOnce() -> (usize, Place)) {
         let id = draft.id.as_ref().map_or(0, crate::model::Id::compact);
         match self.fingerprints.entry(id) {
             // A whole copy was analyzed without these spans.
@@ -97,8 +105,8 @@ impl Seen {
             }
         }
         let held = self.held.entry(id).or_default();
-        held.n_copies = held.n_copies.max(1);
-        held.draft.append(draft);
+        held.has_loose = true;
+        held.append(draft, at());
     }
 
     /// The ids whose copies differ, to be held back in another pass; and what was held in this one, by id.
