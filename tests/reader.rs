@@ -90,3 +90,28 @@ fn a_start_that_cannot_be_is_counted_however_its_trace_is_put_together() {
         assert_eq!(both_ways(&elements)["input"]["skipped"][0]["count"], json!(1), "{elements:?}");
     }
 }
+
+#[test]
+fn a_trace_id_is_shown_in_one_spelling_whichever_comes_first() {
+    for (elements, shown) in [
+        // Equally long ones in one trace, in two copies of it; a longer one on the element of several traces.
+        (vec![trace("aB", &[span("AB", "1"), span("ab", "2")])], "AB"),
+        (vec![trace("aB", &[span("ab", "2"), span("AB", "1")])], "AB"),
+        (vec![trace("ab", &[span("ab", "1")]), trace("AB", &[span("AB", "1")])], "AB"),
+        (vec![trace("ab", &[span("ab", "1")]), trace("00ab", &[span("00ab", "1")])], "00ab"),
+        (vec![trace("00ab", &[span("ab", "1"), span("cd", "2")])], "00ab"),
+    ] {
+        let report = both_ways(&elements);
+        assert!(trace_ids(&report).contains(&shown), "{elements:?}: {:?}", trace_ids(&report));
+    }
+}
+
+#[test]
+fn copies_that_differ_in_why_a_duration_is_unknown_are_two() {
+    let copies = [json!(-5), Value::Null].map(|duration| {
+        let mut span = span("1", "a");
+        span["duration"] = duration;
+        trace("1", &[span])
+    });
+    assert_eq!(both_ways(&copies)["input"]["repaired"]["split_traces"], json!(1));
+}
