@@ -240,7 +240,10 @@ fn a_trace_larger_than_allowed_is_refused_by_name() {
     let output = run(&[&path, "--max-trace-bytes", "1K"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("a trace of more than 1024 bytes (see --max-trace-bytes), which begins {\"traceID\":\""), "{said}");
+    assert!(
+        said.contains("a trace of more than 1024 bytes (see --max-trace-bytes), which begins {\"traceID\":\""),
+        "{said}"
+    );
     assert!(run(&[&path, "--max-trace-bytes", "1M"]).status.success());
 }
 

@@ -299,17 +299,7 @@ impl JaegerParser {
         let mut tags = element.spans.iter().map(|it| it.0);
         let Some(first) = tags.next() else { return };
         if tags.all(|it| it == first) {
-            self.draft.id = match first {
-                0 => element.trace_id,
-                tag => {
-                    let mut id = element.trace_ids[tag as usize - 1].clone();
-                    if let Some(whole) = element.trace_id.filter(|it| *it == id && it.written_len() > id.written_len())
-                    {
-                        id = whole;
-                    }
-                    Some(id)
-                }
-            };
+            self.draft.id = element.id(first);
             match self.draft.id {
                 Some(_) => emit(sink, &mut self.draft),
                 None => skip_all(sink, self.draft.spans.len()),
@@ -347,7 +337,7 @@ impl JaegerParser {
             part.append_span(&self.draft, span, process);
         }
         for (tag, (mut part, _)) in parts.into_iter().enumerate().filter(|(_, (part, _))| !part.spans.is_empty()) {
-            part.id = if tag == 0 { element.trace_id.clone() } else { Some(element.trace_ids[tag - 1].clone()) };
+            part.id = element.id(tag as u32);
             part.skew_corrected = self.draft.skew_corrected;
             part.cut = self.draft.cut.clone();
             match part.id {

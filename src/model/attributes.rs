@@ -27,7 +27,7 @@ impl Run {
 }
 
 /// What a value was before it became text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ValueType {
     /// A string.
     Text,

@@ -84,7 +84,7 @@ pub struct Reference {
 }
 
 /// Why a span has no duration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NoDuration {
     /// It was below zero, often wrapped to a huge number.
     Negative,
@@ -210,9 +210,13 @@ impl Draft {
 
     /// A number that is the same for the same spans in any order, and (almost surely) no other.
     pub fn fingerprint(&self) -> u64 {
-        let mut sum = self.spans.len() as u64;
+        let hasher = || foldhash::quality::FoldHasher::with_seed(0, foldhash::SharedSeed::global_fixed());
+        let mut of_trace = hasher();
+        self.id.iter().for_each(|it| it.hash_written(&mut of_trace));
+        (self.spans.len(), self.skew_corrected, &self.cut).hash(&mut of_trace);
+        let mut sum = of_trace.finish();
         for span in &self.spans {
-            let mut hasher = foldhash::quality::FoldHasher::with_seed(0, foldhash::SharedSeed::global_fixed());
+            let mut hasher = hasher();
             self.hash_span(span, &mut hasher);
             sum = sum.wrapping_add(hasher.finish());
         }
@@ -220,20 +224,19 @@ impl Draft {
     }
 
     fn hash_span(&self, span: &DraftSpan, hasher: &mut impl Hasher) {
-        hash_id(&span.id, hasher);
+        // How it was written shows in the report, so it belongs to what is equal.
+        span.id.hash_written(hasher);
         // Texts rather than addresses: the same number in every run and on every machine.
         span.operation.as_str().hash(hasher);
-        self.service(span).as_str().hash(hasher);
-        (span.start_ns, span.duration_ns.ok(), span.kind).hash(hasher);
+        let process = &self.processes[span.process as usize];
+        process.service.as_str().hash(hasher);
+        (process.is_known, span.start_ns, span.duration_ns, span.kind).hash(hasher);
         for reference in &self.references[span.references.range()] {
             reference.follows_from.hash(hasher);
-            hash_id(&reference.span, hasher);
-            if let Some(trace) = &reference.trace {
-                hash_id(trace, hasher);
-            }
+            (&reference.span, &reference.trace).hash(hasher);
         }
         self.hash_attributes(span.attributes, hasher);
-        self.hash_attributes(self.processes[span.process as usize].attributes, hasher);
+        self.hash_attributes(process.attributes, hasher);
         for event in &self.events[span.events.range()] {
             event.at_ns.hash(hasher);
             self.hash_attributes(event.attributes, hasher);
@@ -247,16 +250,11 @@ impl Draft {
             let mut one = foldhash::fast::FoldHasher::with_seed(0, foldhash::SharedSeed::global_fixed());
             attribute.key.as_str().hash(&mut one);
             self.text(attribute.value).hash(&mut one);
+            attribute.value_type.hash(&mut one);
             sum = sum.wrapping_add(one.finish());
         }
         hasher.write_u64(sum);
     }
-}
-
-fn hash_id(id: &Id, hasher: &mut impl Hasher) {
-    id.hash(hasher);
-    // How it was written shows in the report, so it belongs to what is equal.
-    hasher.write_usize(id.written_len());
 }
 
 /// The longer spelling; of two equally long ones the one whose text sorts first.

@@ -126,6 +126,14 @@ impl Id {
         }
     }
 
+    /// Hashes the spelling, of which there may be several for one id.
+    pub(crate) fn hash_written(&self, state: &mut impl Hasher) {
+        match self {
+            Id::Hex { high, low, digits, upper } => (high, low, digits, upper).hash(state),
+            Id::Odd(odd) => odd.text.hash(state),
+        }
+    }
+
     fn text(&self) -> &str {
         match self {
             Id::Hex { .. } => "",

@@ -37,8 +37,6 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) draft: Draft,
-    /// Copies equal to one met before.
-    pub(super) n_repeats: u64,
     /// Where its parts stood: the first place in each source.
     pub(super) places: BTreeMap<usize, Place>,
     /// Sources of loose spans only, which no copy has been counted for.
@@ -66,14 +64,13 @@ impl Seen {
         Seen { held: ids.iter().map(|it| (*it, Held::default())).collect(), ..Seen::default() }
     }
 
-    /// Judges a whole trace.
-    pub(super) fn admit(&mut self, draft: &Draft, source: usize, place: Place) -> Admission {
+    /// Judges a whole trace by its fingerprint.
+    pub(super) fn admit(&mut self, draft: &Draft, fingerprint: u64, source: usize, place: Place) -> Admission {
         let id = draft.id.as_ref().map_or(0, Id::compact);
         // 0 is taken.
-        let fingerprint = draft.fingerprint().max(1);
+        let fingerprint = fingerprint.max(1);
         if let Some(held) = self.held.get_mut(&id) {
             if !held.fingerprints.insert(fingerprint) {
-                held.n_repeats += 1;
                 return Admission::Repeat;
             }
             held.append(draft, source, place);

@@ -90,7 +90,11 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         source.n_traces += 1;
         source.n_spans += draft.spans.len() as u64;
         let (source, place) = (self.chunk.origin.source, self.place());
-        let admission = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).admit(draft, source, place);
+        // Before the lock, which all threads want.
+        let fingerprint = draft.fingerprint();
+        let mut seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let admission = seen.admit(draft, fingerprint, source, place);
+        drop(seen);
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
@@ -142,7 +146,6 @@ pub(super) fn finish_held<C: Consumer>(
 ) -> (C, Tally) {
     let mut stage = Stage { assembler: Assembler::new(reading.derive), consumer, tally };
     for mut held in held {
-        stage.tally.repairs.repeated_traces += held.n_repeats;
         stage.tally.repairs.split_traces += u64::from(held.is_split());
         for source in &held.loose_in {
             stage.tally.sources.entry(*source).or_default().n_traces += 1;

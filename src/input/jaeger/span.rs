@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::{Element, JaegerParser, ProcessRef, RawReference, Result, text_of};
 use crate::input::Sink;
 use crate::input::json::{Cursor, Value};
-use crate::model::{DraftSpan, Event, Id, Key, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION};
+use crate::model::{
+    DraftSpan, Event, Id, Key, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION, longest_written,
+};
 
 /// Starts and ends beyond this are refused.
 const LIMIT_NS: i64 = crate::model::FARTHEST_NS;
@@ -249,12 +251,19 @@ impl<'a> Element<'a> {
         let tag = *self.by_id.entry(id.clone()).or_insert(next);
         match self.trace_ids.get_mut(tag as usize - 1) {
             None => self.trace_ids.push(id),
-            // Printed in the longest form that was written.
-            Some(known) if id.written_len() > known.written_len() => *known = id,
-            Some(_) => {}
+            Some(known) => *known = longest_written(known.clone(), &id),
         }
         self.last_trace = Some((text.clone(), tag));
         tag
+    }
+
+    /// The id of the trace with a tag, in the longest form that was written.
+    pub(super) fn id(&self, tag: u32) -> Option<Id> {
+        let Some(named) = (tag as usize).checked_sub(1).map(|it| &self.trace_ids[it]) else {
+            return self.trace_id.clone();
+        };
+        let own = self.trace_id.as_ref().filter(|it| *it == named);
+        Some(own.map_or_else(|| named.clone(), |it| longest_written(named.clone(), it)))
     }
 }
 
