@@ -184,6 +184,19 @@ fn directories_are_searched_and_other_files_passed_over() {
     assert_eq!(json(&[&pattern])["summary"]["trace_count"], json!(2));
 }
 
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_do_not_stop_a_search() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::copy(fixture("shapes/envelope.json"), path.join("one.json")).unwrap();
+    std::os::unix::fs::symlink("gone.json", path.join("dangling.json")).unwrap();
+    std::os::unix::fs::symlink(".", path.join("loop")).unwrap();
+    let report = json(&[path.to_str().unwrap()]);
+    assert_eq!(report["summary"]["trace_count"], json!(2));
+    assert_eq!(report["input"]["sources"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn a_trace_in_two_files_is_one_trace() {
     let incident = fixture("checkout-incident.json");
@@ -240,7 +253,10 @@ fn a_trace_larger_than_allowed_is_refused_by_name() {
     let output = run(&[&path, "--max-trace-bytes", "1K"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("a trace of more than 1024 bytes (see --max-trace-bytes), which begins {\"traceID\":\""), "{said}");
+    assert!(
+        said.contains("a trace of more than 1024 bytes (see --max-trace-bytes), which begins {\"traceID\":\""),
+        "{said}"
+    );
     assert!(run(&[&path, "--max-trace-bytes", "1M"]).status.success());
 }
 

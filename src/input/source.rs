@@ -119,7 +119,15 @@ fn file(path: &Path, is_named: bool) -> Source {
 fn find_in_directory(directory: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     let before = sources.len();
     for entry in walkdir::WalkDir::new(directory).follow_links(true).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("failed to list {}", directory.display()))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(err) if leads_nowhere(&err) => continue,
+            Err(err) => {
+                let name = err.path().unwrap_or(directory).display().to_string();
+                let why = err.into_io_error().unwrap_or_else(|| io::ErrorKind::FilesystemLoop.into());
+                return Err(why).with_context(|| format!("failed to list {name}"));
+            }
+        };
         if entry.file_type().is_file() {
             sources.push(file(entry.path(), false));
         }
@@ -132,6 +140,12 @@ fn find_in_directory(directory: &Path, sources: &mut Vec<Source>) -> anyhow::Res
         .into());
     }
     Ok(())
+}
+
+/// Links to nothing, or back to where one came from: nothing is missed by not following them.
+fn leads_nowhere(err: &walkdir::Error) -> bool {
+    let is_gone = err.io_error().is_some_and(|it| it.kind() == io::ErrorKind::NotFound);
+    err.loop_ancestor().is_some() || (err.depth() > 0 && is_gone)
 }
 
 fn find_by_pattern(pattern: &str, sources: &mut Vec<Source>) -> anyhow::Result<()> {
