@@ -197,6 +197,19 @@ fn links_that_lead_nowhere_do_not_stop_a_search() {
     assert_eq!(report["input"]["sources"].as_array().unwrap().len(), 1);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn files_whose_names_look_alike_are_all_read() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().unwrap();
+    for (name, capture) in [(&b"\xfe.json"[..], "shapes/envelope.json"), (b"\xff.json", "quirks/orphan.json")] {
+        std::fs::copy(fixture(capture), directory.path().join(std::ffi::OsStr::from_bytes(name))).unwrap();
+    }
+    let report = json(&[directory.path().to_str().unwrap()]);
+    assert_eq!(report["input"]["sources"].as_array().unwrap().len(), 2);
+    assert_eq!(report["summary"]["trace_count"], json!(3));
+}
+
 #[test]
 fn a_trace_in_two_files_is_one_trace() {
     let incident = fixture("checkout-incident.json");

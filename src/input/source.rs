@@ -1,5 +1,6 @@
 //! Where bytes come from: files, directories, patterns, standard input.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,14 @@ impl Source {
         }
     }
 
+    /// Where the file is: names that are not UTF-8 may look alike.
+    fn path(&self) -> Option<&OsStr> {
+        match &self.kind {
+            Kind::File(path) => Some(path.as_os_str()),
+            Kind::Stdin(_) => None,
+        }
+    }
+
     /// How large it is, if that is known beforehand.
     pub fn size(&self) -> Option<u64> {
         match &self.kind {
@@ -107,8 +116,10 @@ pub fn find(inputs: &[String], stdin: impl FnOnce() -> Box<dyn Read + Send>) -> 
             find_by_pattern(input, &mut sources)?;
         }
     }
-    sources.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.is_named.cmp(&a.is_named)));
-    sources.dedup_by(|a, b| a.name == b.name);
+    sources.sort_by(|a, b| {
+        a.name.cmp(&b.name).then_with(|| a.path().cmp(&b.path())).then_with(|| b.is_named.cmp(&a.is_named))
+    });
+    sources.dedup_by(|a, b| a.path() == b.path());
     Ok(sources)
 }
 
