@@ -121,6 +121,12 @@ fn a_missing_file_is_an_error() {
     assert!(stderr(&output).starts_with("error: failed to read no-such-*.json: no file matches"));
 }
 
+#[test]
+fn a_missing_file_with_a_bracket_in_its_name_is_a_missing_file() {
+    let said = stderr(&run(&["trace[1.json"]));
+    assert_eq!(said, "error: failed to read trace[1.json: No such file or directory (os error 2)\n");
+}
+
 /// All that the analysis says, without what names the file.
 fn analysis(path: &str) -> Value {
     let mut report = json(&[path]);

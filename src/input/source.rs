@@ -161,7 +161,12 @@ fn leads_nowhere(err: &walkdir::Error) -> bool {
 
 fn find_by_pattern(pattern: &str, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     let before = sources.len();
-    for path in glob::glob(pattern).with_context(|| format!("failed to read the pattern {pattern}"))? {
+    // What is no pattern is the name of a file that is not there.
+    let Ok(paths) = glob::glob(pattern) else {
+        sources.push(file(Path::new(pattern), true));
+        return Ok(());
+    };
+    for path in paths {
         let path = path.with_context(|| format!("failed to look for {pattern}"))?;
         if path.is_dir() {
             find_in_directory(&path, sources)?;
