@@ -190,6 +190,20 @@ fn directories_are_searched_and_other_files_passed_over() {
     assert_eq!(json(&[&pattern])["summary"]["trace_count"], json!(2));
 }
 
+#[test]
+fn a_report_is_no_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report.json");
+    std::fs::write(&report, stdout(&[&fixture("shapes/envelope.json"), "--json"])).unwrap();
+    let output = run(&[report.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("it is a report of analyze-traces, not a capture"), "{}", stderr(&output));
+    // Beside captures it is passed over like any other file.
+    std::fs::copy(fixture("shapes/envelope.json"), directory.path().join("one.json")).unwrap();
+    let again = json(&[directory.path().to_str().unwrap()]);
+    assert_eq!(again["input"]["sources"].as_array().unwrap().len(), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_that_lead_nowhere_do_not_stop_a_search() {
