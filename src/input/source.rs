@@ -135,7 +135,7 @@ fn find_in_directory(directory: &Path, sources: &mut Vec<Source>) -> anyhow::Res
             Err(err) if leads_nowhere(&err) => continue,
             Err(err) => {
                 let name = err.path().unwrap_or(directory).display().to_string();
-                let why = err.into_io_error().unwrap_or_else(|| io::ErrorKind::FilesystemLoop.into());
+                let why = err.into_io_error().unwrap_or_else(|| io::Error::other("a link leads back"));
                 return Err(why).with_context(|| format!("failed to list {name}"));
             }
         };
