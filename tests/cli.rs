@@ -1,0 +1,17 @@
+//! What can go wrong on the command line itself: flags, files written, commands suggested.
+
+#![allow(clippy::unwrap_used, unreachable_pub, dead_code, reason = "a test that fails says where")]
+
+#[path = "support/binary.rs"]
+mod binary;
+
+use binary::{fixture, json, run, run_with_input, stderr, stdout};
+use serde_json::json;
+
+#[test]
+fn names_in_hints_do_not_drive_the_terminal() {
+    let output = run(&[&fixture("quirks/unicode-names.json"), "--service", "evil", "--fail-empty"]);
+    let said = stderr(&output);
+    assert!(said.contains("hint: ") && said.contains(r"evil\u{1b}]0;title"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
+}
