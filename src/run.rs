@@ -100,6 +100,7 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
         findings?
     };
     check_kept(&plan, &findings)?;
+    check_output(&plan, &findings)?;
     if plan.output.verbose {
         explain(&plan, &findings, surroundings.err)?;
     }
@@ -255,6 +256,18 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
             Some(hint) => Failure::with_hint(message, hint).into(),
             None => Failure::new(message).into(),
         });
+    }
+    Ok(())
+}
+
+/// A report in the place of the capture it was made from would be the end of the capture.
+fn check_output(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
+    let Some(path) = &plan.output.file else { return Ok(()) };
+    let Some(target) = path.canonicalize().ok().filter(|it| it.is_file()) else { return Ok(()) };
+    let is_target = |name: &str| Path::new(name).canonicalize().is_ok_and(|it| it == target);
+    if findings.input.sources.iter().any(|it| is_target(&it.name)) {
+        let message = format!("failed to write {}: it is a capture that was read", path.display());
+        return Err(Failure::with_hint(message, "name another file").into());
     }
     Ok(())
 }

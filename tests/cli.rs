@@ -15,3 +15,15 @@ fn names_in_hints_do_not_drive_the_terminal() {
     assert!(said.contains("hint: ") && said.contains(r"evil\u{1b}]0;title"), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
 }
+
+#[test]
+fn a_report_does_not_replace_its_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("capture.json");
+    std::fs::copy(fixture("shapes/envelope.json"), &path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let output = run(&[path.to_str().unwrap(), "-o", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("it is a capture that was read"), "{}", stderr(&output));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
