@@ -328,7 +328,8 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         blast_radius: blast_radius.into_iter().flatten().cloned().collect(),
         output: Output {
             json: output.json,
-            file: output.output,
+            // As everywhere, - is the standard stream.
+            file: output.output.filter(|it| it.as_os_str() != "-"),
             color: output.color,
             width: output.width.map(usize::from),
             verbose: output.verbose,

@@ -432,7 +432,8 @@ fn write_file(
         return Ok(file.flush()?);
     }
     // The file behind a link is replaced, not the link.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let behind = || Ok::<_, io::Error>(path.with_file_name(path.read_link()?));
+    let target = path.canonicalize().or_else(|_| behind()).unwrap_or_else(|_| path.to_owned());
     let directory = target.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".analyze-traces-");
@@ -443,7 +444,11 @@ fn write_file(
         let mode = target.metadata().map_or(0o666, |it| it.permissions().mode());
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    let mut temporary = builder.tempfile_in(directory)?;
+    let mut temporary = builder
+        .tempfile_in(directory)
+        // Without the name of the temporary file, which says nothing to anybody.
+        .map_err(|err| io::Error::from(err.kind()))
+        .with_context(|| format!("failed to make a file in {}", directory.display()))?;
     let note = |path: Option<PathBuf>| *unfinished.lock().unwrap_or_else(PoisonError::into_inner) = path;
     note(Some(temporary.path().to_owned()));
     {

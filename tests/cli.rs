@@ -27,3 +27,28 @@ fn a_report_does_not_replace_its_capture() {
     assert!(stderr(&output).contains("it is a capture that was read"), "{}", stderr(&output));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
+
+#[test]
+fn output_that_cannot_be_written_is_named() {
+    let output = run(&[&fixture("shapes/envelope.json"), "-o", "no-such-directory/report.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.starts_with("error: failed to write no-such-directory/report.json: "), "{said}");
+    assert!(!said.contains(".analyze-traces-"), "{said}");
+}
+
+#[test]
+fn output_to_a_dash_is_standard_output() {
+    let path = fixture("shapes/envelope.json");
+    assert_eq!(stdout(&[&path, "-o", "-"]), stdout(&[&path]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_written_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("link.json");
+    std::os::unix::fs::symlink("target.json", &link).unwrap();
+    stdout(&[&fixture("shapes/envelope.json"), "--json", "-o", link.to_str().unwrap()]);
+    assert!(link.is_symlink() && directory.path().join("target.json").is_file());
+}
