@@ -186,7 +186,7 @@ struct FilterArgs {
     time_range: Option<(TimeSpec, String)>,
 
     /// Count --time-range back from the clock, or from this moment, instead of the newest trace
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse::moment_ns)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse::moment_ns, requires = "time_range")]
     now: Option<Option<i64>>,
 }
 

@@ -52,3 +52,10 @@ fn a_link_to_nothing_is_written_through() {
     stdout(&[&fixture("shapes/envelope.json"), "--json", "-o", link.to_str().unwrap()]);
     assert!(link.is_symlink() && directory.path().join("target.json").is_file());
 }
+
+#[test]
+fn now_alone_means_nothing() {
+    let output = run(&[&fixture("shapes/envelope.json"), "--now"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--time-range <RANGE>"), "{}", stderr(&output));
+}
