@@ -180,8 +180,8 @@ struct FilterArgs {
     /// Keep traces that start in this range: 1h, 30m, 2d, or START..END
     ///
     /// A length counts back from the newest trace start (see --now). START and END are RFC 3339
-    /// (2026-01-31T10:00:00Z) or numbers since the epoch; either may be left out; END is not
-    /// included. All times are UTC.
+    /// (2026-01-31T10:00:00Z), dates or numbers since the epoch; either may be left out; END is
+    /// not included. All times are UTC.
     #[arg(long, value_name = "RANGE", value_parser = parse::time_range)]
     time_range: Option<(TimeSpec, String)>,
 

@@ -59,3 +59,10 @@ fn now_alone_means_nothing() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--time-range <RANGE>"), "{}", stderr(&output));
 }
+
+#[test]
+fn times_may_be_copied_from_the_tables() {
+    let report =
+        json(&[&fixture("checkout-incident.json"), "--time-range", "2026-11-01 10:06:00.000..2026-11-01 10:08:00.000"]);
+    assert_eq!(report["input"]["traces_kept"], json!(10));
+}
