@@ -180,13 +180,13 @@ struct FilterArgs {
     /// Keep traces that start in this range: 1h, 30m, 2d, or START..END
     ///
     /// A length counts back from the newest trace start (see --now). START and END are RFC 3339
-    /// (2026-01-31T10:00:00Z) or numbers since the epoch; either may be left out; END is not
-    /// included. All times are UTC.
+    /// (2026-01-31T10:00:00Z), dates or numbers since the epoch; either may be left out; END is
+    /// not included. All times are UTC.
     #[arg(long, value_name = "RANGE", value_parser = parse::time_range)]
     time_range: Option<(TimeSpec, String)>,
 
     /// Count --time-range back from the clock, or from this moment, instead of the newest trace
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse::moment_ns)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse::moment_ns, requires = "time_range")]
     now: Option<Option<i64>>,
 }
 
@@ -328,7 +328,8 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         blast_radius: blast_radius.into_iter().flatten().cloned().collect(),
         output: Output {
             json: output.json,
-            file: output.output,
+            // As everywhere, - is the standard stream.
+            file: output.output.filter(|it| it.as_os_str() != "-"),
             color: output.color,
             width: output.width.map(usize::from),
             verbose: output.verbose,

@@ -148,7 +148,9 @@ impl Filter {
             Step::MaxDuration => bound("--max-duration", &self.max_duration_ns),
             Step::LatencyThreshold => bound("--latency-threshold", &self.latency_threshold_ns),
             Step::ErrorsOnly => "--errors-only".to_owned(),
-            Step::TimeRange => self.time_range.as_ref().map_or(String::new(), |(_, it)| format!("--time-range {it}")),
+            Step::TimeRange => {
+                self.time_range.as_ref().map_or(String::new(), |(_, it)| format!("--time-range {}", quoted(it)))
+            }
         }
     }
 

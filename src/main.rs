@@ -92,7 +92,8 @@ fn report(err: &anyhow::Error) -> ExitCode {
     let message = analyze_traces::render::sanitize::line(&format!("{err:#}")).into_owned();
     let _ = writeln!(stderr, "error: {message}");
     if let Some(hint) = err.chain().find_map(|it| it.downcast_ref::<Failure>().and_then(Failure::hint)) {
-        let _ = writeln!(stderr, "\nhint: {hint}");
+        // It may name what the capture names.
+        let _ = writeln!(stderr, "\nhint: {}", analyze_traces::render::sanitize::line(hint));
     }
     COULD_NOT_RUN.into()
 }

@@ -100,6 +100,7 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
         findings?
     };
     check_kept(&plan, &findings)?;
+    check_output(&plan, &findings)?;
     if plan.output.verbose {
         explain(&plan, &findings, surroundings.err)?;
     }
@@ -255,6 +256,18 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
             Some(hint) => Failure::with_hint(message, hint).into(),
             None => Failure::new(message).into(),
         });
+    }
+    Ok(())
+}
+
+/// A report in the place of the capture it was made from would be the end of the capture.
+fn check_output(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
+    let Some(path) = &plan.output.file else { return Ok(()) };
+    let Some(target) = path.canonicalize().ok().filter(|it| it.is_file()) else { return Ok(()) };
+    let is_target = |name: &str| Path::new(name).canonicalize().is_ok_and(|it| it == target);
+    if findings.input.sources.iter().any(|it| is_target(&it.name)) {
+        let message = format!("failed to write {}: it is a capture that was read", path.display());
+        return Err(Failure::with_hint(message, "name another file").into());
     }
     Ok(())
 }
@@ -419,7 +432,8 @@ fn write_file(
         return Ok(file.flush()?);
     }
     // The file behind a link is replaced, not the link.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let behind = || Ok::<_, io::Error>(path.with_file_name(path.read_link()?));
+    let target = path.canonicalize().or_else(|_| behind()).unwrap_or_else(|_| path.to_owned());
     let directory = target.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".analyze-traces-");
@@ -430,7 +444,11 @@ fn write_file(
         let mode = target.metadata().map_or(0o666, |it| it.permissions().mode());
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    let mut temporary = builder.tempfile_in(directory)?;
+    let mut temporary = builder
+        .tempfile_in(directory)
+        // Without the name of the temporary file, which says nothing to anybody.
+        .map_err(|err| io::Error::from(err.kind()))
+        .with_context(|| format!("failed to make a file in {}", directory.display()))?;
     let note = |path: Option<PathBuf>| *unfinished.lock().unwrap_or_else(PoisonError::into_inner) = path;
     note(Some(temporary.path().to_owned()));
     {

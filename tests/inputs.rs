@@ -121,6 +121,12 @@ fn a_missing_file_is_an_error() {
     assert!(stderr(&output).starts_with("error: failed to read no-such-*.json: no file matches"));
 }
 
+#[test]
+fn a_missing_file_with_a_bracket_in_its_name_is_a_missing_file() {
+    let said = stderr(&run(&["trace[1.json"]));
+    assert_eq!(said, "error: failed to read trace[1.json: No such file or directory (os error 2)\n");
+}
+
 /// All that the analysis says, without what names the file.
 fn analysis(path: &str) -> Value {
     let mut report = json(&[path]);
@@ -182,6 +188,46 @@ fn directories_are_searched_and_other_files_passed_over() {
     assert_eq!(report["input"]["skipped"][0]["reason"], json!("a file without traces"));
     let pattern = format!("{path}/*/*/*.json");
     assert_eq!(json(&[&pattern])["summary"]["trace_count"], json!(2));
+}
+
+#[test]
+fn a_report_is_no_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report.json");
+    std::fs::write(&report, stdout(&[&fixture("shapes/envelope.json"), "--json"])).unwrap();
+    let output = run(&[report.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("it is a report of analyze-traces, not a capture"), "{}", stderr(&output));
+    // Beside captures it is passed over like any other file.
+    std::fs::copy(fixture("shapes/envelope.json"), directory.path().join("one.json")).unwrap();
+    let again = json(&[directory.path().to_str().unwrap()]);
+    assert_eq!(again["input"]["sources"].as_array().unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_do_not_stop_a_search() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::copy(fixture("shapes/envelope.json"), path.join("one.json")).unwrap();
+    std::os::unix::fs::symlink("gone.json", path.join("dangling.json")).unwrap();
+    std::os::unix::fs::symlink(".", path.join("loop")).unwrap();
+    let report = json(&[path.to_str().unwrap()]);
+    assert_eq!(report["summary"]["trace_count"], json!(2));
+    assert_eq!(report["input"]["sources"].as_array().unwrap().len(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_whose_names_look_alike_are_all_read() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().unwrap();
+    for (name, capture) in [(&b"\xfe.json"[..], "shapes/envelope.json"), (b"\xff.json", "quirks/orphan.json")] {
+        std::fs::copy(fixture(capture), directory.path().join(std::ffi::OsStr::from_bytes(name))).unwrap();
+    }
+    let report = json(&[directory.path().to_str().unwrap()]);
+    assert_eq!(report["input"]["sources"].as_array().unwrap().len(), 2);
+    assert_eq!(report["summary"]["trace_count"], json!(3));
 }
 
 #[test]

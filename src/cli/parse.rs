@@ -67,10 +67,13 @@ pub(super) fn bound(text: &str) -> Result<Bound, String> {
     Ok(Bound { ns: duration_ns(text)?, typed: text.to_owned() })
 }
 
-/// A moment: RFC 3339, or a number since the epoch in s, ms, µs or ns by its size.
+/// A moment: RFC 3339, a date with or without a time (UTC), or a number since the epoch in s, ms, µs or ns by its size.
 pub(super) fn moment_ns(text: &str) -> Result<i64, String> {
-    let refused =
-        || format!("'{text}' is not a moment: expected RFC 3339 (2026-01-31T10:00:00Z) or a number since the epoch");
+    let refused = || {
+        format!(
+            "'{text}' is not a moment: expected RFC 3339 (2026-01-31T10:00:00Z), a date or a number since the epoch"
+        )
+    };
     if let Ok(number) = text.parse::<i64>() {
         // A number of seconds has ten digits until the year 2286.
         let unit_ns = match text.trim_start_matches('-').len() {
@@ -81,7 +84,9 @@ pub(super) fn moment_ns(text: &str) -> Result<i64, String> {
         };
         return number.checked_mul(unit_ns).ok_or_else(refused);
     }
-    let timestamp: jiff::Timestamp = text.parse().map_err(|_| refused())?;
+    // Without a zone it is UTC, as in the tables, from which moments are copied.
+    let utc = |it: jiff::civil::DateTime| jiff::tz::Offset::UTC.to_timestamp(it);
+    let timestamp: jiff::Timestamp = text.parse().or_else(|_| text.parse().and_then(utc)).map_err(|_| refused())?;
     i64::try_from(timestamp.as_nanosecond()).map_err(|_| refused())
 }
 
@@ -195,7 +200,11 @@ mod tests {
         ] {
             assert_eq!(moment_ns(text), Ok(at), "{text}");
         }
-        assert!(moment_ns("yesterday").is_err());
+        for text in ["2026-11-01 10:00:00.000", "2026-11-01 10:00", "2026-11-01T10:00:00"] {
+            assert_eq!(moment_ns(text), Ok(at), "{text}");
+        }
+        assert_eq!(moment_ns("2026-11-01"), Ok(at - 36_000 * S));
+        assert!(moment_ns("yesterday").is_err() && moment_ns("10:00").is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where bytes come from: files, directories, patterns, standard input.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,14 @@ impl Source {
         }
     }
 
+    /// Where the file is: names that are not UTF-8 may look alike.
+    fn path(&self) -> Option<&OsStr> {
+        match &self.kind {
+            Kind::File(path) => Some(path.as_os_str()),
+            Kind::Stdin(_) => None,
+        }
+    }
+
     /// How large it is, if that is known beforehand.
     pub fn size(&self) -> Option<u64> {
         match &self.kind {
@@ -107,8 +116,10 @@ pub fn find(inputs: &[String], stdin: impl FnOnce() -> Box<dyn Read + Send>) -> 
             find_by_pattern(input, &mut sources)?;
         }
     }
-    sources.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.is_named.cmp(&a.is_named)));
-    sources.dedup_by(|a, b| a.name == b.name);
+    sources.sort_by(|a, b| {
+        a.name.cmp(&b.name).then_with(|| a.path().cmp(&b.path())).then_with(|| b.is_named.cmp(&a.is_named))
+    });
+    sources.dedup_by(|a, b| a.path() == b.path());
     Ok(sources)
 }
 
@@ -119,7 +130,15 @@ fn file(path: &Path, is_named: bool) -> Source {
 fn find_in_directory(directory: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     let before = sources.len();
     for entry in walkdir::WalkDir::new(directory).follow_links(true).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("failed to list {}", directory.display()))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(err) if leads_nowhere(&err) => continue,
+            Err(err) => {
+                let name = err.path().unwrap_or(directory).display().to_string();
+                let why = err.into_io_error().unwrap_or_else(|| io::Error::other("a link leads back"));
+                return Err(why).with_context(|| format!("failed to list {name}"));
+            }
+        };
         if entry.file_type().is_file() {
             sources.push(file(entry.path(), false));
         }
@@ -134,9 +153,20 @@ fn find_in_directory(directory: &Path, sources: &mut Vec<Source>) -> anyhow::Res
     Ok(())
 }
 
+/// Links to nothing, or back to where one came from: nothing is missed by not following them.
+fn leads_nowhere(err: &walkdir::Error) -> bool {
+    let is_gone = err.io_error().is_some_and(|it| it.kind() == io::ErrorKind::NotFound);
+    err.loop_ancestor().is_some() || (err.depth() > 0 && is_gone)
+}
+
 fn find_by_pattern(pattern: &str, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     let before = sources.len();
-    for path in glob::glob(pattern).with_context(|| format!("failed to read the pattern {pattern}"))? {
+    // What is no pattern is the name of a file that is not there.
+    let Ok(paths) = glob::glob(pattern) else {
+        sources.push(file(Path::new(pattern), true));
+        return Ok(());
+    };
+    for path in paths {
         let path = path.with_context(|| format!("failed to look for {pattern}"))?;
         if path.is_dir() {
             find_in_directory(&path, sources)?;

@@ -46,6 +46,12 @@ pub(super) fn sniff(head: &str) -> Sniff {
             hint: "fetch traces: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000'".to_owned(),
         };
     }
+    if has(&seen.top, "schema_version") && has(&seen.top, "tool") {
+        return Sniff::Refused {
+            what: "a report of analyze-traces, not a capture".to_owned(),
+            hint: "name the capture it was made from".to_owned(),
+        };
+    }
     if has(&seen.element, "rootServiceName") {
         return Sniff::No;
     }
