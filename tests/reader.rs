@@ -115,3 +115,14 @@ fn copies_that_differ_in_why_a_duration_is_unknown_are_two() {
     });
     assert_eq!(both_ways(&copies)["input"]["repaired"]["split_traces"], json!(1));
 }
+
+#[test]
+fn an_object_as_a_tag_reads_the_same_however_it_is_written() {
+    let report = |statement: &str| {
+        let span = span("1", "a").to_string();
+        let tags = format!("{{\"tags\":[{{\"key\":\"db.statement\",\"value\":{statement}}}],");
+        report_of(&[], &format!("[{{\"spans\":[{tags}{}]}}]", &span[1..])).unwrap()
+    };
+    let plain = report(r#"{"find":"users","where":{"id":1}}"#);
+    assert_eq!(difference(&plain, &report("{ \"where\" : {\"id\": 1},\n\"f\\u0069nd\":\"users\" }"), ""), None);
+}
