@@ -115,3 +115,34 @@ fn copies_that_differ_in_why_a_duration_is_unknown_are_two() {
     });
     assert_eq!(both_ways(&copies)["input"]["repaired"]["split_traces"], json!(1));
 }
+
+#[test]
+fn an_object_as_a_tag_reads_the_same_however_it_is_written() {
+    let report = |statement: &str| {
+        let span = span("1", "a").to_string();
+        let tags = format!("{{\"tags\":[{{\"key\":\"db.statement\",\"value\":{statement}}}],");
+        report_of(&[], &format!("[{{\"spans\":[{tags}{}]}}]", &span[1..])).unwrap()
+    };
+    let plain = report(r#"{"find":"users","where":{"id":1}}"#);
+    assert_eq!(difference(&plain, &report("{ \"where\" : {\"id\": 1},\n\"f\\u0069nd\":\"users\" }"), ""), None);
+}
+
+#[test]
+fn lenient_goes_on_with_the_very_next_line() {
+    // Every other line behind the fault was lost.
+    let line = |id: &str| trace(id, &[span(id, "a")]).to_string();
+    let broken = line("2").replace("spanID\":", "spanID\";");
+    let lines = [line("1"), broken, line("3"), line("4"), line("5")].join("\n");
+    let report = analyze(&["--lenient"], lines.as_bytes()).unwrap();
+    assert_eq!(trace_ids(&report), ["1", "3", "4", "5"]);
+    assert_eq!(report["input"]["incomplete_reasons"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn lenient_keeps_the_trace_before_which_a_comma_is_missing() {
+    let text = |id: &str| trace(id, &[span(id, "a")]).to_string();
+    let capture = format!("[{}{},{}]", text("1"), text("2"), text("3"));
+    let report = analyze(&["--lenient"], capture.as_bytes()).unwrap();
+    assert_eq!(trace_ids(&report), ["1", "2", "3"]);
+    assert_eq!(report["input"]["complete"], json!(false));
+}

@@ -272,7 +272,7 @@ impl JaegerParser {
             Value::Bool(it) => self.draft.push_attribute(key, if *it { "true" } else { "false" }, ValueType::Bool),
             Value::Number(text) => self.draft.push_attribute(key, text, ValueType::Number),
             Value::String(text) => self.draft.push_attribute(key, text, ValueType::Text),
-            Value::Container(text) => self.draft.push_attribute(key, text, ValueType::Text),
+            Value::Container(text) => self.draft.push_attribute(key, &one_spelling(text), ValueType::Text),
         }
     }
 
@@ -352,6 +352,12 @@ fn skip_all(sink: &mut dyn Sink, n_spans: usize) {
     for _ in 0..n_spans {
         sink.skip("a span without a trace id", 0);
     }
+}
+
+/// An object or array the way it is compared: without white space, its keys sorted.
+fn one_spelling(container: &str) -> String {
+    // The cursor accepted it, so it is JSON and not too deep.
+    serde_json::from_str::<serde_json::Value>(container).map_or_else(|_| container.to_owned(), |it| it.to_string())
 }
 
 /// A scalar that may stand where a text belongs.

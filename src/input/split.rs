@@ -105,7 +105,7 @@ pub(crate) fn split(
         emit,
         elements: Vec::new(),
         found: Frames::default(),
-        in_array: false,
+        adrift: false,
         anchor: None,
     };
     let outcome = splitter.run().and_then(|()| splitter.flush());
@@ -126,8 +126,8 @@ struct Splitter<'a, 'r> {
     /// Elements found and not yet handed on.
     elements: Vec<Range<usize>>,
     found: Frames,
-    /// Whether elements are being read one after the other: where to go on after a broken one.
-    in_array: bool,
+    /// Whether the element read last was found behind a broken one, in a frame that is not known.
+    adrift: bool,
     /// The first byte of the buffer that is still needed, when it is before the stream's position.
     anchor: Option<usize>,
 }
@@ -151,9 +151,8 @@ impl Splitter<'_, '_> {
 
     /// Any number of values one after the other.
     fn top_values(&mut self) -> Result<()> {
-        if self.in_array {
-            self.rest_of_array(false)?;
-            self.rest_of_envelope()?;
+        if std::mem::take(&mut self.adrift) {
+            self.rest_of_frame()?;
         }
         while let Some(byte) = self.peek()? {
             match byte {
@@ -168,8 +167,12 @@ impl Splitter<'_, '_> {
         Ok(())
     }
 
-    /// After a broken element the bracket of the envelope around it may still be open.
-    fn rest_of_envelope(&mut self) -> Result<()> {
+    /// After a broken element what follows the next whole one shows in which brackets both stand: those
+    /// of an array, maybe of an envelope, or none.
+    fn rest_of_frame(&mut self) -> Result<()> {
+        if let Some(b',' | b']') = self.peek()? {
+            self.rest_of_array(false)?;
+        }
         match self.peek()? {
             Some(b',') => {
                 self.stream.at += 1;
@@ -246,12 +249,10 @@ impl Splitter<'_, '_> {
 
     /// The rest of an array, from behind an element (or its opening bracket).
     fn rest_of_array(&mut self, mut first: bool) -> Result<()> {
-        self.in_array = true;
         loop {
             match self.peek()? {
                 Some(b']') => {
                     self.stream.at += 1;
-                    self.in_array = false;
                     return Ok(());
                 }
                 Some(b',') if !first => {

@@ -275,46 +275,55 @@ pub(super) fn micros(value: &Value<'_>) -> Time {
         Value::String(text) => text.trim(),
         Value::Bool(_) | Value::Container(_) => return Time::Nonsense,
     };
-    if let Ok(micros) = text.parse::<u64>() {
-        // Servers write negative numbers as unsigned ones.
-        return scaled(micros as i64);
-    }
-    if let Ok(micros) = text.parse::<i64>() {
-        return scaled(micros);
+    if let Some(time) = whole(text) {
+        return time;
     }
     match text.split_once('.') {
-        Some((whole, fraction)) if !text.contains(['e', 'E']) => decimal(whole, fraction),
+        Some((micros, fraction)) if !text.contains(['e', 'E']) => decimal(micros, fraction),
         _ => match text.parse::<f64>() {
             Ok(micros)
                 if micros.is_finite() && !text.trim_start_matches(['-', '+']).starts_with(char::is_alphabetic) =>
             {
                 let ns = (micros * 1000.0).round();
-                if ns.abs() <= LIMIT_NS as f64 { Time::Ns(ns as i64) } else { Time::TooLarge }
+                if ns.abs() <= LIMIT_NS as f64 { Time::Ns(ns as i64) } else { too_far(ns < 0.0) }
             }
             _ => Time::Nonsense,
         },
     }
 }
 
-fn scaled(micros: i64) -> Time {
-    match micros.checked_mul(1000) {
-        Some(ns) if ns.abs() <= LIMIT_NS => Time::Ns(ns),
-        // What wrapped is below zero, however far.
-        _ if micros < 0 => Time::Ns(-LIMIT_NS),
-        _ => Time::TooLarge,
+/// Whole microseconds; `None` for any other text.
+fn whole(text: &str) -> Option<Time> {
+    // Servers write negative numbers as unsigned ones.
+    let micros = text.parse::<u64>().map(|it| it as i64).or_else(|_| text.parse::<i64>());
+    if let Ok(micros) = micros {
+        let ns = micros.checked_mul(1000).filter(|it| it.abs() <= LIMIT_NS);
+        return Some(ns.map_or_else(|| too_far(micros < 0), Time::Ns));
     }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
+    is_number.then(|| too_far(text.starts_with('-')))
+}
+
+/// What wrapped is below zero, however far; what is too large is no time.
+fn too_far(negative: bool) -> Time {
+    if negative { Time::Ns(-LIMIT_NS) } else { Time::TooLarge }
 }
 
 /// Microseconds with a fraction, exactly to the nanosecond.
-fn decimal(whole: &str, fraction: &str) -> Time {
-    let (Ok(micros), true) = (whole.parse::<i64>(), fraction.bytes().all(|it| it.is_ascii_digit())) else {
+fn decimal(micros: &str, fraction: &str) -> Time {
+    if !fraction.bytes().all(|it| it.is_ascii_digit()) {
         return Time::Nonsense;
-    };
+    }
     let digits = |nth: usize| fraction.as_bytes().get(nth).map_or(0, |it| i64::from(it - b'0'));
     let ns = digits(0) * 100 + digits(1) * 10 + digits(2);
-    match scaled(micros) {
-        Time::Ns(base) => Time::Ns(if whole.starts_with('-') { base - ns } else { base + ns }),
-        other => other,
+    match whole(micros) {
+        Some(Time::Ns(base)) => {
+            let ns = if micros.starts_with('-') { base - ns } else { base + ns };
+            if ns.abs() <= LIMIT_NS { Time::Ns(ns) } else { too_far(ns < 0) }
+        }
+        Some(other) => other,
+        None => Time::Nonsense,
     }
 }
 
@@ -337,6 +346,10 @@ mod tests {
             ("1e3", 1_000_000),
             ("-5", -5_000),
             ("18446744073709551516", -100_000),
+            ("18446744073709551516.0", -100_000),
+            ("-9000000000000000000", -LIMIT_NS),
+            ("-1e30", -LIMIT_NS),
+            ("-4611686018427387.999", -LIMIT_NS),
         ] {
             assert_eq!(read(text), Time::Ns(ns), "{text}");
         }
@@ -348,7 +361,9 @@ mod tests {
         for text in ["\"soon\"", "true", "[]", "{}", "\"\"", "\"NaN\"", "\"inf\"", "\"1.x\""] {
             assert_eq!(read(text), Time::Nonsense, "{text}");
         }
-        for text in ["9000000000000000000", "1e30", "5000000000000000"] {
+        for text in
+            ["9000000000000000000", "1e30", "5000000000000000", "99999999999999999999", "99999999999999999999.5"]
+        {
             assert_eq!(read(text), Time::TooLarge, "{text}");
         }
     }

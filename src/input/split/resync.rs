@@ -19,8 +19,7 @@ impl Splitter<'_, '_> {
     pub(super) fn resync(&mut self, fault: Place, why: String) -> Result<bool> {
         self.anchor = None;
         let lost_from = self.stream.place(self.stream.at);
-        // The broken one begins here, so it is not a candidate itself.
-        self.stream.at = (self.stream.at + 1).min(self.stream.bytes.len());
+        // What stands here may be whole: a comma is missing before it.
         let found = self.next_element()?;
         let lost_to = self.stream.place(self.stream.at).offset;
         let n_bytes = lost_to - lost_from.offset.min(lost_to);
@@ -29,7 +28,7 @@ impl Splitter<'_, '_> {
             return Ok(false);
         }
         self.element()?;
-        self.in_array = true;
+        self.adrift = true;
         Ok(true)
     }
 
