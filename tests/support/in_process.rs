@@ -21,6 +21,7 @@ pub fn analyze(args: &[&str], stdin: &[u8]) -> Result<Value, String> {
         terminal_width: None,
         no_color: true,
         now_ns: 0,
+        unfinished: &std::sync::Mutex::default(),
     };
     match run(invocation, &mut surroundings) {
         Ok(_) => Ok(serde_json::from_slice(&out).unwrap()),
