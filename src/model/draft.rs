@@ -210,7 +210,7 @@ impl Draft {
 
     /// A number that is the same for the same spans in any order, and (almost surely) no other.
     pub fn fingerprint(&self) -> u64 {
-        let hasher = || foldhash::quality::FoldHasher::with_seed(0, foldhash::SharedSeed::global_fixed());
+        let hasher = || foldhash::quality::FoldHasher::with_seed(SEED, foldhash::SharedSeed::global_fixed());
         let mut of_trace = hasher();
         self.id.iter().for_each(|it| it.hash_written(&mut of_trace));
         (self.spans.len(), self.skew_corrected, &self.cut).hash(&mut of_trace);
@@ -247,7 +247,7 @@ impl Draft {
         // The order of attributes means nothing, and exporters differ in it.
         let mut sum = u64::from(run.end - run.start);
         for attribute in self.attributes_of(run) {
-            let mut one = foldhash::fast::FoldHasher::with_seed(0, foldhash::SharedSeed::global_fixed());
+            let mut one = foldhash::fast::FoldHasher::with_seed(SEED, foldhash::SharedSeed::global_fixed());
             attribute.key.as_str().hash(&mut one);
             self.text(attribute.value).hash(&mut one);
             attribute.value_type.hash(&mut one);
@@ -256,6 +256,9 @@ impl Draft {
         hasher.write_u64(sum);
     }
 }
+
+/// Not 0: multiplied with a first value of 0, that would forget the second.
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The longer spelling; of two equally long ones the one whose text sorts first.
 pub(crate) fn longest_written(mine: Id, theirs: &Id) -> Id {

@@ -121,7 +121,7 @@ impl Id {
                     hasher.write_u8(0xff);
                     u128::from(hasher.finish())
                 };
-                (half(1) << 64) | half(2)
+                (half(0x9E37_79B9_7F4A_7C15) << 64) | half(0xD1B5_4A32_D192_ED03)
             }),
         }
     }
