@@ -43,8 +43,6 @@ pub struct Plan {
     pub passes: Vec<Box<dyn AnyPass>>,
     /// Their names.
     pub pass_names: Vec<&'static str>,
-    /// Services whose dependents are asked for; to warn of unknown ones.
-    pub blast_radius: Vec<String>,
     /// Where and how it is written.
     pub output: Output,
 }
@@ -295,7 +293,6 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         passes.push((pass.build)(matches, &options)?);
         pass_names.push(pass.name);
     }
-    let blast_radius = matches.try_get_many::<String>("blast_radius").ok().flatten();
     let max_element_bytes = input.max_trace_bytes;
     Ok(Plan {
         inputs: input.inputs,
@@ -325,7 +322,6 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         },
         passes,
         pass_names,
-        blast_radius: blast_radius.into_iter().flatten().cloned().collect(),
         output: Output {
             json: output.json,
             // As everywhere, - is the standard stream.

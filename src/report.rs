@@ -9,6 +9,11 @@ pub trait Report {
 
     /// The same for eyes.
     fn section(&self) -> Section;
+
+    /// What the section says and a reader of the JSON must not miss.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What a person reads of one pass.

@@ -306,14 +306,10 @@ fn warn(plan: &Plan, findings: &Findings, err: &mut dyn Write) -> anyhow::Result
         for source in &findings.input.sources {
             lines.extend(source.warnings.iter().map(|it| format!("{}: {it}", source.name)));
         }
+        lines.extend(findings.reports.iter().flat_map(|it| it.warnings()));
     }
     for (id, _) in plan.filter.trace_ids.iter().zip(&findings.found_ids).filter(|(_, found)| !**found) {
         lines.push(format!("--trace-id: there is no trace {id}"));
-    }
-    for service in &plan.blast_radius {
-        if !findings.services.is_empty() && !findings.services.iter().any(|it| it.as_str() == service) {
-            lines.push(format!("--blast-radius: there is no service {service}"));
-        }
     }
     for line in lines {
         writeln!(err, "warning: {}", render::sanitize::line(&line))?;

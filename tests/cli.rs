@@ -66,3 +66,12 @@ fn times_may_be_copied_from_the_tables() {
         json(&[&fixture("checkout-incident.json"), "--time-range", "2026-11-01 10:06:00.000..2026-11-01 10:08:00.000"]);
     assert_eq!(report["input"]["traces_kept"], json!(10));
 }
+
+#[test]
+fn an_unknown_service_of_the_blast_radius_is_said() {
+    let path = fixture("checkout-incident.json");
+    let nobody = "warning: --blast-radius: there is no service nobody\n";
+    assert_eq!(stderr(&run(&[&path, "--json", "--blast-radius", "nobody"])), nobody);
+    // A database that only its callers name is known, whatever the filter.
+    assert_eq!(stderr(&run(&[&path, "--json", "--blast-radius", "users", "--service", "gateway"])), "");
+}

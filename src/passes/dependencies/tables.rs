@@ -41,6 +41,14 @@ impl Report for DependenciesReport {
         }
         section
     }
+
+    fn warnings(&self) -> Vec<String> {
+        let radii = self.blast_radius.iter().flatten();
+        radii
+            .filter(|it| !it.is_known)
+            .map(|it| format!("--blast-radius: there is no service {}", it.service))
+            .collect()
+    }
 }
 
 impl DependenciesReport {
