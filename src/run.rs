@@ -250,7 +250,7 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
     if plan.fail_empty && findings.input.traces_kept == 0 {
         let message = match findings.input.traces_read {
             0 => "no traces in the input".to_owned(),
-            n => format!("no trace is left of {n}"),
+            n => format!("no trace is left of {n}{}", dropped_by(findings)),
         };
         return Err(match hint_for_empty(plan, findings) {
             Some(hint) => Failure::with_hint(message, hint).into(),
@@ -270,6 +270,14 @@ fn check_output(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
         return Err(Failure::with_hint(message, "name another file").into());
     }
     Ok(())
+}
+
+/// The filter that left nothing, and how many traces had come to it where that is not all.
+fn dropped_by(findings: &Findings) -> String {
+    let filters = &findings.input.filters;
+    let Some(nth) = filters.iter().position(|it| it.kept == 0) else { return String::new() };
+    let before = nth.checked_sub(1).map(|it| format!(" of {}", filters[it].kept)).unwrap_or_default();
+    format!(": {} keeps none{before}", filters[nth].filter)
 }
 
 /// What may have been meant when nothing is left.
@@ -315,8 +323,11 @@ fn warn(plan: &Plan, findings: &Findings, err: &mut dyn Write) -> anyhow::Result
         writeln!(err, "warning: {}", render::sanitize::line(&line))?;
     }
     if findings.input.traces_kept == 0 {
-        let what = if findings.input.traces_read == 0 { "the input holds no traces" } else { "no trace is left" };
-        writeln!(err, "warning: {what}")?;
+        let what = match findings.input.traces_read {
+            0 => "the input holds no traces".to_owned(),
+            n => format!("no trace is left of {n}{}", dropped_by(findings)),
+        };
+        writeln!(err, "warning: {}", render::sanitize::line(&what))?;
         if let Some(hint) = hint_for_empty(plan, findings) {
             writeln!(err, "hint: {}", render::sanitize::line(&hint))?;
         }

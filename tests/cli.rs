@@ -75,3 +75,10 @@ fn an_unknown_service_of_the_blast_radius_is_said() {
     // A database that only its callers name is known, whatever the filter.
     assert_eq!(stderr(&run(&[&path, "--json", "--blast-radius", "users", "--service", "gateway"])), "");
 }
+
+#[test]
+fn the_filter_that_left_nothing_is_named() {
+    let output = run(&[&fixture("checkout-incident.json"), "--json", "--min-duration", "1.5s", "--max-duration", "1s"]);
+    let said = stderr(&output);
+    assert!(said.starts_with("warning: no trace is left of 100: --max-duration 1s keeps none of 10\n"), "{said}");
+}
