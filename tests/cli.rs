@@ -82,3 +82,50 @@ fn the_filter_that_left_nothing_is_named() {
     let said = stderr(&output);
     assert!(said.starts_with("warning: no trace is left of 100: --max-duration 1s keeps none of 10\n"), "{said}");
 }
+
+/// The command that a report suggests, as words.
+fn next_command(report: &str) -> Vec<String> {
+    let line = report.lines().find_map(|it| it.strip_prefix("next: ")).unwrap();
+    let script = format!("printf '%s\\n' {line}");
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().skip(1).map(str::to_owned).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_next_command_works_and_is_about_the_same_traces() {
+    let incident = fixture("checkout-incident.json");
+    let text = std::fs::read(&incident).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let cut = directory.path().join("it's cut.json");
+    std::fs::write(&cut, &text[..text.len() / 2]).unwrap();
+    let cut = cut.to_str().unwrap();
+    for args in [
+        &[cut, "--lenient"][..],
+        &[&incident, "--time-range", "5m", "--now=2026-11-01 10:10", "--skew-correction", "--overlap-tolerance", "2.5"],
+        &[&incident, "--root", r"gateway:POST /checkout", "--errors-only", "--async-children", "ignore"],
+    ] {
+        let first = json(args);
+        let command = next_command(&stdout(args));
+        let again = json(&command.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(again["input"]["traces_kept"], first["input"]["traces_kept"], "{command:?}");
+        assert!(again["input"]["traces_kept"] != json!(0));
+    }
+}
+
+#[test]
+fn the_next_command_reads_standard_input_again() {
+    let bytes = std::fs::read(fixture("shapes/envelope.json")).unwrap();
+    let output = run_with_input(&["-"], &bytes);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\nnext: COMMAND | analyze-traces - --service "), "{said}");
+}
+
+#[test]
+fn names_that_look_like_flags_are_none_in_the_next_command() {
+    let capture =
+        std::fs::read_to_string(fixture("shapes/envelope.json")).unwrap().replace("\"GET /cart\"", "\"-x y\"");
+    let output = run_with_input(&["-"], capture.as_bytes());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains(" '--operation=-x y' "), "{said}");
+}

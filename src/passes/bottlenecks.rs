@@ -333,7 +333,10 @@ impl Report for BottlenecksReport {
                 words::percent(worst.mean_share_percent),
                 words::percent(worst.max_share_percent),
             ));
-            let flag = |flag: &str, name: Name| [flag.to_owned(), name.to_string()];
+            let flag = |flag: &str, name: Name| match name.as_str() {
+                it if it.starts_with('-') => vec![format!("{flag}={it}")],
+                it => vec![flag.to_owned(), it.to_owned()],
+            };
             let mut next = [flag("--service", worst.service), flag("--operation", worst.operation)].concat();
             next.extend(["--critical-path".to_owned(), "--top".to_owned(), "3".to_owned()]);
             section.next = Some(next);

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::input_report::InputReport;
 use crate::cli::Plan;
-use crate::filter::quoted;
+use crate::filter::{Filter, quoted};
+use crate::model::{AsyncChildren, DeriveOptions};
 use crate::render::{Look, cut, sanitize, units};
 use crate::report::Section;
 
@@ -76,10 +77,49 @@ pub(super) fn losses(input: &InputReport) -> Vec<String> {
 pub(super) fn write_next(out: &mut dyn Write, plan: &Plan, sections: &[Section], look: &Look) -> io::Result<()> {
     let Some(next) = sections.iter().find_map(|it| it.next.as_ref()) else { return Ok(()) };
     let mut words = vec!["analyze-traces".to_owned()];
-    words.extend(plan.inputs.iter().map(|it| quoted(it)));
+    // What looks like a flag is none behind a directory.
+    let input = |it: &String| if it.len() > 1 && it.starts_with('-') { format!("./{it}") } else { it.clone() };
+    words.extend(plan.inputs.iter().map(|it| quoted(&input(it))));
+    words.extend(flags_to_repeat(plan));
     words.extend(next.iter().map(|it| quoted(it)));
-    let line = format!("next: {}", sanitize::line(&words.join(" ")));
+    if plan.inputs.iter().any(|it| it == "-") {
+        // Standard input is used up.
+        words.insert(0, "COMMAND |".to_owned());
+    }
+    let line = format!("next: {}", words.join(" "));
+    if sanitize::line(&line) != line {
+        // With its control characters escaped it would be another command.
+        return Ok(());
+    }
     // A command is copied: it is never wrapped by us.
     let (on, off) = if look.color { ("\u{1b}[2m", "\u{1b}[22m") } else { ("", "") };
     writeln!(out, "{on}{line}{off}")
+}
+
+/// What was typed and decides which traces there are and how they are read, as words for a shell.
+///
+/// Without the filters that look for spans: the next command has its own, and one span has to meet all of them.
+fn flags_to_repeat(plan: &Plan) -> Vec<String> {
+    let mut words = Vec::new();
+    if plan.split.lenient {
+        words.push("--lenient".to_owned());
+    }
+    let others = Filter { services: Vec::new(), operations: Vec::new(), tags: Vec::new(), ..plan.filter.clone() };
+    words.extend(others.names());
+    match plan.time_range.as_ref().and_then(|it| it.now) {
+        None => {}
+        Some(None) => words.push("--now".to_owned()),
+        Some(Some(ns)) => words.push(format!("--now={ns}")),
+    }
+    let usual = DeriveOptions::default();
+    if plan.derive.overlap_tolerance_ppm != usual.overlap_tolerance_ppm {
+        words.push(format!("--overlap-tolerance {}", plan.derive.overlap_tolerance_ppm as f64 / 10_000.0));
+    }
+    if plan.derive.async_children == AsyncChildren::Ignore {
+        words.push("--async-children ignore".to_owned());
+    }
+    if plan.derive.skew_correction {
+        words.push("--skew-correction".to_owned());
+    }
+    words
 }
