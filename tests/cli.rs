@@ -5,7 +5,7 @@
 #[path = "support/binary.rs"]
 mod binary;
 
-use binary::{fixture, json, run, stderr, stdout};
+use binary::{fixture, json, run, run_with_input, stderr, stdout};
 use serde_json::json;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Captures: where bytes come from, which format they are, and how they become spans.
 //!
-//! A format is one file here and one line in [`FORMATS`]: it judges the head of a source, says in
+//! A format is one file here and one line in `FORMATS`: it judges the head of a source, says in
 //! which frame its elements stand (so that the stream can be cut for several threads), and parses
 //! elements into drafts. It knows no pass and no output.
 
