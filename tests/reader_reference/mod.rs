@@ -97,6 +97,8 @@ impl Eq for Reference {}
 struct Part {
     id: String,
     spans: Vec<Span>,
+    /// What its server says of its clocks, and of spans it left out.
+    said: (bool, Option<String>),
     /// A span that stands alone, of a trace whose others stand elsewhere.
     loose: bool,
 }
@@ -150,6 +152,7 @@ pub fn read(elements: &[Value]) -> Reading {
 fn is_same(one: &Part, two: &Part) -> bool {
     let mut rest: Vec<&Span> = two.spans.iter().collect();
     one.id == two.id
+        && one.said == two.said
         && one.spans.len() == two.spans.len()
         && one.spans.iter().all(|it| rest.iter().position(|other| *other == it).map(|at| rest.remove(at)).is_some())
 }
@@ -220,6 +223,7 @@ fn parts(element: &Value, skipped: &mut BTreeMap<String, u64>) -> Vec<Part> {
         trace_id = None;
         spans = std::slice::from_ref(element);
     }
+    let said = server_says(element);
     let processes = if loose { &Value::Null } else { &element["processes"] };
     let mut parts: Vec<Part> = Vec::new();
     for span in spans {
@@ -239,7 +243,7 @@ fn parts(element: &Value, skipped: &mut BTreeMap<String, u64>) -> Vec<Part> {
                         part.id = longer(std::mem::take(&mut part.id), id);
                         part.spans.push(read);
                     }
-                    None => parts.push(Part { id, spans: vec![read], loose }),
+                    None => parts.push(Part { id, spans: vec![read], said: said.clone(), loose }),
                 }
             }
         }
@@ -254,6 +258,13 @@ fn parts(element: &Value, skipped: &mut BTreeMap<String, u64>) -> Vec<Part> {
         }
     }
     parts
+}
+
+fn server_says(element: &Value) -> (bool, Option<String>) {
+    let lists = std::iter::once(element).chain(items(&element["spans"])).map(|it| &it["warnings"]);
+    let words: Vec<&str> = lists.flat_map(items).filter_map(Value::as_str).collect();
+    let has = |text: &str| words.iter().filter(|it| it.contains(text)).max().map(|it| (*it).to_owned());
+    (has("timestamps were adjusted by").is_some(), has("spans, showing first"))
 }
 
 fn read_span(span: &Value, processes: &Value) -> Result<Span, &'static str> {
