@@ -205,6 +205,16 @@ fn services() -> Vec<Service> {
 
 // --- Plans ---
 
+/// Code calls what it always calls: how many different calls an operation makes that go on below.
+const HABITS: u64 = 3;
+
+/// A number that is the same whenever an operation does its `nth` thing.
+fn habit(around: Planned, nth: u64) -> u64 {
+    let operation = (u64::from(around.service) * 32 + u64::from(around.peer)) * 16 + around.deed as u64;
+    // The low bits of a product depend on few bits of its factor.
+    (operation * 16 + nth).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
+}
+
 /// A span before it is written.
 #[derive(Clone, Copy, Debug)]
 struct Planned {
@@ -327,7 +337,7 @@ impl<'out, W: Write> Generator<'out, W> {
             // A call is answered by one span, somewhat shorter.
             Deed::CallHttp | Deed::CallRpc => {
                 let wire = around.duration / 40;
-                let deed = match self.random.below(3) {
+                let deed = match habit(around, 0) % 3 {
                     _ if around.deed == Deed::CallRpc => Deed::ServeRpc,
                     0 => Deed::ServeNew,
                     1 => Deed::ServeList,
@@ -366,16 +376,17 @@ impl<'out, W: Write> Generator<'out, W> {
                 if parallel { (around.start, around.duration) } else { (around.start + slot * number, slot) };
             let duration = slot_length * (70 + self.random.below(27)) / 100;
             let start = slot_start + self.random.below(slot_length - duration + 1);
-            let (deed, peer) = self.deed_for(around.service, n_own);
+            let (deed, peer) = self.deed_for(around, n_own);
             self.add(parent, around.service, peer, deed, start, duration, n_own);
         }
     }
 
     /// What may have that many descendants, and who is on the other side.
-    fn deed_for(&mut self, service: u8, n_own: u32) -> (Deed, u8) {
+    fn deed_for(&mut self, around: Planned, n_own: u32) -> (Deed, u8) {
+        let service = around.service;
         let idx = usize::from(service);
-        let choice = self.random.below(100);
         if n_own == 0 {
+            let choice = self.random.below(100);
             // The other side of these is not traced.
             return match choice {
                 0..55 => (Deed::CallDatabase, service),
@@ -386,9 +397,10 @@ impl<'out, W: Write> Generator<'out, W> {
             };
         }
         let last = N_SERVICES - 1;
-        match choice {
+        let habit = habit(around, 1 + self.random.below(HABITS));
+        match habit % 100 {
             0..50 if u64::from(service) < last => {
-                let callee = (u64::from(service) + 1 + self.random.below(4)).min(last);
+                let callee = (u64::from(service) + 1 + habit / 100 % 4).min(last);
                 (Deed::CallHttp, callee as u8)
             }
             50..75 if u64::from(service) < last => (Deed::CallRpc, self.services[idx].rpc_callee as u8),

@@ -64,10 +64,14 @@ struct Element<'a> {
     by_id: HashMap<Id, u32, FixedState>,
     /// The spelling met last, and its tag: mostly the only one.
     last_trace: Option<(Cow<'a, str>, u32)>,
-    /// Keys of the `processes` object.
+    /// Keys of the `processes` object and of spans, each with its place in `processes`.
     process_keys: HashMap<Cow<'a, str>, u32, FixedState>,
+    /// For each of these keys its process, once that has come.
+    processes: Vec<Option<u32>>,
+    /// The key met last.
+    last_process: Option<(Cow<'a, str>, u32)>,
     /// For each span: its trace's tag (0 if it names none), and the process it names.
-    spans: Vec<(u32, ProcessRef<'a>)>,
+    spans: Vec<(u32, ProcessRef)>,
     /// The references of the span at hand.
     references: Vec<RawReference<'a>>,
     has_spans: bool,
@@ -81,11 +85,12 @@ struct RawReference<'a> {
 }
 
 /// How a span says which process it is of.
-enum ProcessRef<'a> {
+#[derive(Clone, Copy)]
+enum ProcessRef {
     /// Not at all.
     None,
-    /// By a key of the trace's `processes`.
-    Key(Cow<'a, str>),
+    /// By a key of the trace's `processes`: its place among the element's.
+    Key(u32),
     /// It carries its own.
     Embedded(u32),
 }
@@ -144,7 +149,8 @@ impl JaegerParser {
                 "processes" if cursor.peek() == Some(b'{') => {
                     cursor.members(|cursor, key| {
                         let process = self.process(cursor)?;
-                        element.process_keys.insert(key, process);
+                        let place = element.process_place(key);
+                        element.processes[place as usize] = Some(process);
                         Ok(())
                     })?;
                 }
@@ -315,7 +321,7 @@ impl JaegerParser {
             let known = match process {
                 ProcessRef::None => None,
                 ProcessRef::Embedded(process) => Some(*process),
-                ProcessRef::Key(key) => element.process_keys.get(key).copied(),
+                ProcessRef::Key(key) => element.processes[*key as usize],
             };
             let process =
                 known.unwrap_or_else(|| *unknown.get_or_insert_with(|| self.push_process(None, Run::default())));

@@ -7,6 +7,9 @@ use std::ops::Range;
 /// small enough that the pieces in flight fit the second-level cache of several cores.
 pub(crate) const PIECE: usize = 1 << 20;
 
+/// How many bytes are asked for at once.
+const STEP: usize = 1 << 18;
+
 /// Some whole elements of a source, to be parsed on their own.
 #[derive(Debug)]
 pub struct Chunk {
@@ -100,21 +103,24 @@ impl<'r> Stream<'r> {
         if self.ended {
             return Ok(false);
         }
-        let want = if self.bytes.len() < PIECE { PIECE - self.bytes.len() } else { self.bytes.len() };
         let start = self.bytes.len();
-        self.bytes.resize(start + want, 0);
-        let mut end = start;
-        while end < start + want {
-            match self.input.read(&mut self.bytes[end..]) {
+        let upto = if start < PIECE { PIECE } else { 2 * start };
+        self.bytes.reserve_exact(upto - start);
+        // Step by step: memory that is made while it is still in the cache, and only as much as is filled.
+        while self.bytes.len() < upto {
+            let at = self.bytes.len();
+            self.bytes.resize(upto.min(at + STEP), 0);
+            let outcome = self.input.read(&mut self.bytes[at..]);
+            self.bytes.truncate(at + *outcome.as_ref().unwrap_or(&0));
+            match outcome {
                 Ok(0) => break,
-                Ok(n_read) => end += n_read,
+                Ok(_) => {}
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
                 Err(err) => return Err(err),
             }
         }
-        self.bytes.truncate(end);
-        self.ended = end == start;
-        Ok(end > start)
+        self.ended = self.bytes.len() == start;
+        Ok(!self.ended)
     }
 
     /// Hands over the bytes before `keep`, with the elements among them; the rest moves to the front.

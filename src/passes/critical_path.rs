@@ -28,6 +28,9 @@ pub(super) struct CriticalPath {
     /// Numbers the traces, to count each once for an operation.
     #[serde(skip)]
     n_observed: u64,
+    /// For each span of the trace at hand its place on the path at hand.
+    #[serde(skip)]
+    place: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -195,6 +198,7 @@ impl Pass for CriticalPath {
             operations: HashMap::default(),
             call_paths: CallPaths::default(),
             n_observed: 0,
+            place: Vec::new(),
         }
     }
 
@@ -203,7 +207,7 @@ impl Pass for CriticalPath {
         for root in trace.roots() {
             let mut path = RootPath::outline(trace, root);
             if self.longest.admits(&path) {
-                path.fill(trace, root);
+                path.fill(trace, root, &mut self.place);
                 self.longest.push(path);
             } else {
                 self.longest.count_only();
@@ -252,9 +256,7 @@ impl Pass for CriticalPath {
         operations.sort_by_key(|it| Reverse(it.self_ns));
         let operations_total = operations.len();
         operations.truncate(self.options.cut.unwrap_or(operations_total));
-        let mut paths = self.call_paths.finish(total_ns);
-        let paths_total = paths.len();
-        paths.truncate(self.options.cut.unwrap_or(paths_total));
+        let (paths, paths_total) = self.call_paths.finish(total_ns, self.options.cut);
         CriticalPathReport {
             total: self.longest.seen(),
             paths: Paths(self.longest.into_sorted_vec()),
@@ -295,10 +297,15 @@ impl RootPath {
         }
     }
 
-    fn fill(&mut self, trace: &Trace, root: &Root) {
-        let mut place: HashMap<u32, u32, FixedState> = HashMap::default();
+    /// Adds spans and sections; `place` is `NOT_YET` throughout, before and after.
+    fn fill(&mut self, trace: &Trace, root: &Root, place: &mut Vec<u32>) {
+        const NOT_YET: u32 = u32::MAX;
+        place.resize(place.len().max(trace.spans().len()), NOT_YET);
+        self.sections.reserve_exact(trace.critical_path(root).len());
         for section in trace.critical_path(root) {
-            let nth = *place.entry(section.span).or_insert_with(|| {
+            let nth = &mut place[section.span as usize];
+            if *nth == NOT_YET {
+                *nth = self.spans.len() as u32;
                 let span = trace.span(section.span);
                 self.spans.push(PathSpan {
                     id: span.id.clone(),
@@ -308,10 +315,12 @@ impl RootPath {
                     self_ns: 0,
                     has_error: span.error,
                 });
-                self.spans.len() as u32 - 1
-            });
-            self.spans[nth as usize].self_ns += section.end_ns - section.start_ns;
-            self.sections.push((nth, section.start_ns, section.end_ns));
+            }
+            self.spans[*nth as usize].self_ns += section.end_ns - section.start_ns;
+            self.sections.push((*nth, section.start_ns, section.end_ns));
+        }
+        for section in trace.critical_path(root) {
+            place[section.span as usize] = NOT_YET;
         }
     }
 

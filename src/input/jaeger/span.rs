@@ -20,12 +20,21 @@ struct Fields<'a> {
     operation: Option<crate::model::Name>,
     start: Time,
     duration: Time,
-    process: Option<ProcessRef<'a>>,
+    process: ProcessField<'a>,
     attributes: Run,
     events: Run,
     parent: Option<Id>,
     /// What makes no sense about it.
     nonsense: Option<&'static str>,
+}
+
+/// Which process a span says it is of.
+#[derive(Default)]
+enum ProcessField<'a> {
+    #[default]
+    None,
+    Key(Cow<'a, str>),
+    Embedded(u32),
 }
 
 /// A number of microseconds as it was written.
@@ -84,13 +93,13 @@ impl JaegerParser {
             "processID" => {
                 if let Some(key) = text_of(cursor.value()?) {
                     // An embedded process is the span's own word, and an empty key is none.
-                    if !key.is_empty() && !matches!(fields.process, Some(ProcessRef::Embedded(_))) {
-                        fields.process = Some(ProcessRef::Key(key));
+                    if !key.is_empty() && !matches!(fields.process, ProcessField::Embedded(_)) {
+                        fields.process = ProcessField::Key(key);
                     }
                 }
             }
             "process" if cursor.peek() == Some(b'{') => {
-                fields.process = Some(ProcessRef::Embedded(self.process(cursor)?));
+                fields.process = ProcessField::Embedded(self.process(cursor)?);
             }
             "parentSpanID" => fields.parent = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
             "warnings" => self.warnings(cursor)?,
@@ -181,7 +190,12 @@ impl JaegerParser {
             events: fields.events,
             references,
         });
-        element.spans.push((trace, fields.process.unwrap_or(ProcessRef::None)));
+        let process = match fields.process {
+            ProcessField::None => ProcessRef::None,
+            ProcessField::Key(key) => ProcessRef::Key(element.process_place(key)),
+            ProcessField::Embedded(process) => ProcessRef::Embedded(process),
+        };
+        element.spans.push((trace, process));
         Ok(())
     }
 
@@ -238,6 +252,21 @@ fn read_references<'a>(cursor: &mut Cursor<'a>, references: &mut Vec<RawReferenc
 }
 
 impl<'a> Element<'a> {
+    /// The place of a process's key.
+    pub(super) fn process_place(&mut self, key: Cow<'a, str>) -> u32 {
+        if let Some((last, place)) = &self.last_process
+            && *last == key
+        {
+            return *place;
+        }
+        let place = *self.process_keys.entry(key.clone()).or_insert(self.processes.len() as u32);
+        if place as usize == self.processes.len() {
+            self.processes.push(None);
+        }
+        self.last_process = Some((key, place));
+        place
+    }
+
     /// The tag of the trace a span names; 0 if it names none.
     fn tag(&mut self, trace: Option<&Cow<'a, str>>) -> u32 {
         let Some(text) = trace else { return 0 };

@@ -1,8 +1,10 @@
 //! Self time by call path: the operations from the root down to the span that was waited on.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{wide_ms, wide_percent};
@@ -15,10 +17,16 @@ const DEEPEST: u32 = 64;
 type Step = (Name, Name);
 
 /// A tree of call paths; 0 is above all roots.
+///
+/// A system that calls in many ways has a million of them: nodes are small, and found by themselves.
 #[derive(Clone, Debug)]
 pub(super) struct CallPaths {
     nodes: Vec<Node>,
-    below: HashMap<(u32, Name, Name), u32, FixedState>,
+    /// Indices of nodes, by what is above them and their step.
+    below: HashTable<u32>,
+    steps: Vec<Step>,
+    step_indices: HashMap<Step, u32, FixedState>,
+    hasher: FixedState,
     n_observed: u64,
     /// For each span of the trace at hand its node, or 0.
     of_span: Vec<u32>,
@@ -28,11 +36,24 @@ pub(super) struct CallPaths {
 #[derive(Clone, Debug)]
 struct Node {
     above: u32,
+    /// Index into the steps.
+    step: u32,
     depth: u32,
-    step: Step,
-    self_ns: u128,
+    /// The sum of self times, which may not fit 64 bits: lower and upper half, for alignment's sake.
+    self_ns: [u64; 2],
     n_traces: u64,
     last_trace: u64,
+}
+
+impl Node {
+    fn self_ns(&self) -> u128 {
+        u128::from(self.self_ns[1]) << 64 | u128::from(self.self_ns[0])
+    }
+
+    fn add(&mut self, ns: u128) {
+        let sum = self.self_ns() + ns;
+        self.self_ns = [sum as u64, (sum >> 64) as u64];
+    }
 }
 
 /// An entry of `critical_path_summary.paths`.
@@ -49,9 +70,19 @@ pub(super) struct CallPath {
 
 impl Default for CallPaths {
     fn default() -> CallPaths {
-        let nothing = Name::new("");
-        let top = Node { above: 0, depth: 0, step: (nothing, nothing), self_ns: 0, n_traces: 0, last_trace: 0 };
-        CallPaths { nodes: vec![top], below: HashMap::default(), n_observed: 0, of_span: Vec::new(), chain: Vec::new() }
+        let top = Node { above: 0, step: 0, depth: 0, self_ns: [0; 2], n_traces: 0, last_trace: 0 };
+        let mut paths = CallPaths {
+            nodes: vec![top],
+            below: HashTable::new(),
+            steps: Vec::new(),
+            step_indices: HashMap::default(),
+            hasher: FixedState::default(),
+            n_observed: 0,
+            of_span: Vec::new(),
+            chain: Vec::new(),
+        };
+        paths.step_index((Name::new(""), Name::new("")));
+        paths
     }
 }
 
@@ -63,7 +94,7 @@ impl CallPaths {
         for section in trace.critical_path(trace.main_root()) {
             let node = self.node_of(trace, section.span);
             let node = &mut self.nodes[node as usize];
-            node.self_ns += u128::from((section.end_ns - section.start_ns).unsigned_abs());
+            node.add(u128::from((section.end_ns - section.start_ns).unsigned_abs()));
             if node.last_trace != self.n_observed {
                 node.last_trace = self.n_observed;
                 node.n_traces += 1;
@@ -93,62 +124,78 @@ impl CallPaths {
         if depth > DEEPEST + 1 {
             return above;
         }
-        let step = if depth > DEEPEST { (Name::new(""), Name::new("…")) } else { step };
-        let next = self.nodes.len() as u32;
-        let node = *self.below.entry((above, step.0, step.1)).or_insert(next);
-        if node == next {
-            self.nodes.push(Node { above, depth, step, self_ns: 0, n_traces: 0, last_trace: 0 });
+        let step = self.step_index(if depth > DEEPEST { (Name::new(""), Name::new("…")) } else { step });
+        let CallPaths { nodes, below, hasher, .. } = self;
+        let hash = |above: u32, step: u32| hasher.hash_one(u64::from(above) << 32 | u64::from(step));
+        let is_it = |&it: &u32| nodes[it as usize].above == above && nodes[it as usize].step == step;
+        if let Some(&node) = below.find(hash(above, step), is_it) {
+            return node;
         }
+        let node = nodes.len() as u32;
+        below.insert_unique(hash(above, step), node, |&it| hash(nodes[it as usize].above, nodes[it as usize].step));
+        nodes.push(Node { above, step, depth, self_ns: [0; 2], n_traces: 0, last_trace: 0 });
         node
+    }
+
+    fn step_index(&mut self, step: Step) -> u32 {
+        let next = self.steps.len() as u32;
+        let index = *self.step_indices.entry(step).or_insert(next);
+        if index == next {
+            self.steps.push(step);
+        }
+        index
     }
 
     pub(super) fn merge(&mut self, other: &CallPaths) {
         // Nodes are made from the top down, so the one above is known already.
         let mut mine = vec![0u32; other.nodes.len()];
         for (idx, theirs) in other.nodes.iter().enumerate().skip(1) {
-            let node = self.step_down(mine[theirs.above as usize], theirs.step);
+            let node = self.step_down(mine[theirs.above as usize], other.steps[theirs.step as usize]);
             mine[idx] = node;
             let node = &mut self.nodes[node as usize];
-            node.self_ns += theirs.self_ns;
+            node.add(theirs.self_ns());
             node.n_traces += theirs.n_traces;
         }
     }
 
     fn steps(&self, node: &Node) -> Vec<Step> {
-        let mut steps = vec![node.step];
+        let mut steps = vec![self.steps[node.step as usize]];
         let mut above = node.above;
         while above != 0 {
             let node = &self.nodes[above as usize];
-            steps.push(node.step);
+            steps.push(self.steps[node.step as usize]);
             above = node.above;
         }
         steps.reverse();
         steps
     }
 
-    /// The paths that were waited on, longest first, then by their steps.
-    pub(super) fn finish(&self, total_ns: u128) -> Vec<CallPath> {
-        let mut paths: Vec<(std::cmp::Reverse<u128>, Vec<Step>, u64)> = self
-            .nodes
-            .iter()
-            .filter(|it| it.self_ns > 0)
-            .map(|it| (std::cmp::Reverse(it.self_ns), self.steps(it), it.n_traces))
-            .collect();
-        paths.sort_unstable();
-        paths
-            .into_iter()
-            .map(|(std::cmp::Reverse(self_ns), steps, traces)| CallPath {
-                depth: steps.len(),
-                path: steps
-                    .iter()
-                    .map(|(service, operation)| format!("{service} {operation}").trim_start().to_owned())
-                    .collect(),
-                self_ms: wide_ms(self_ns),
-                share_percent: wide_percent(self_ns, total_ns),
-                traces,
-                self_ns,
-            })
-            .collect()
+    /// The paths that were waited on, longest first, then by their steps: so many, and how many there are.
+    pub(super) fn finish(&self, total_ns: u128, most: Option<usize>) -> (Vec<CallPath>, usize) {
+        let mut waited_on: Vec<&Node> = self.nodes.iter().filter(|it| it.self_ns() > 0).collect();
+        // Names are put together for a tie only.
+        waited_on.sort_unstable_by(|one, two| {
+            two.self_ns().cmp(&one.self_ns()).then_with(|| self.steps(one).cmp(&self.steps(two)))
+        });
+        let n_paths = waited_on.len();
+        waited_on.truncate(most.unwrap_or(n_paths));
+        (waited_on.into_iter().map(|it| self.call_path(it, total_ns)).collect(), n_paths)
+    }
+
+    fn call_path(&self, node: &Node, total_ns: u128) -> CallPath {
+        let steps = self.steps(node);
+        let self_ns = node.self_ns();
+        CallPath {
+            depth: steps.len(),
+            path: steps
+                .iter()
+                .map(|(service, operation)| format!("{service} {operation}").trim_start().to_owned())
+                .collect(),
+            self_ms: wide_ms(self_ns),
+            share_percent: wide_percent(self_ns, total_ns),
+            traces: node.n_traces,
+            self_ns,
+        }
     }
 }
 
@@ -158,7 +205,7 @@ impl Serialize for CallPaths {
             .nodes
             .iter()
             .filter(|it| it.n_traces > 0)
-            .map(|it| (self.steps(it), (it.self_ns, it.n_traces)))
+            .map(|it| (self.steps(it), (it.self_ns(), it.n_traces)))
             .collect();
         serializer.collect_seq(by_steps)
     }
@@ -170,7 +217,7 @@ impl<'de> Deserialize<'de> for CallPaths {
         for (steps, (self_ns, n_traces)) in Vec::<(Vec<Step>, (u128, u64))>::deserialize(deserializer)? {
             let node = steps.into_iter().fold(0, |above, step| paths.step_down(above, step));
             let node = &mut paths.nodes[node as usize];
-            node.self_ns += self_ns;
+            node.add(self_ns);
             node.n_traces += n_traces;
         }
         Ok(paths)
@@ -186,8 +233,12 @@ mod tests {
     fn equal_steps_are_one_path() {
         let mut paths = CallPaths::default();
         paths.observe(&sketch::trace("web GET / 0..100\n  db SELECT 10..20\n  db SELECT 30..40\n    disk read 30..35"));
-        let found: Vec<_> =
-            paths.finish(100_000_000).iter().map(|it| format!("{} {}", it.path.join(" > "), it.self_ms)).collect();
+        let found: Vec<_> = paths
+            .finish(100_000_000, None)
+            .0
+            .iter()
+            .map(|it| format!("{} {}", it.path.join(" > "), it.self_ms))
+            .collect();
         assert_eq!(found, ["web GET / 80", "web GET / > db SELECT 15", "web GET / > db SELECT > disk read 5"]);
     }
 
@@ -196,7 +247,7 @@ mod tests {
         let sketch: String = (0..200).map(|nth| format!("{}a b{nth} {nth}..400\n", "  ".repeat(nth))).collect();
         let mut paths = CallPaths::default();
         paths.observe(&sketch::trace(&sketch));
-        let found = paths.finish(400_000_000);
+        let found = paths.finish(400_000_000, None).0;
         assert_eq!(found.len(), 65);
         assert_eq!((found[0].path.last().map(String::as_str), found[0].depth), (Some("…"), 65));
         assert_eq!(found.iter().map(|it| it.self_ns).sum::<u128>(), 400_000_000);
