@@ -99,7 +99,7 @@ Exit status:
   1    it ran, and a limit you set was exceeded
   2    it could not run: usage, unreadable input, no traces with --fail-empty,
        a --trace-id that is nowhere
-  130  stopped by Ctrl-C
+  130  stopped by Ctrl-C or kill
 
 Examples:
   analyze-traces traces.json

@@ -173,9 +173,15 @@ impl Filter {
                         && operation.as_ref().is_none_or(|it| root.operation.as_str() == it)
                 })
             }),
-            Step::MinDuration => self.min_duration_ns.as_ref().is_none_or(|it| trace.duration_ns() >= it.ns),
-            Step::LatencyThreshold => self.latency_threshold_ns.as_ref().is_none_or(|it| trace.duration_ns() >= it.ns),
-            Step::MaxDuration => self.max_duration_ns.as_ref().is_none_or(|it| trace.duration_ns() <= it.ns),
+            Step::MinDuration => {
+                self.min_duration_ns.as_ref().is_none_or(|it| trace.known_duration_ns() >= Some(it.ns))
+            }
+            Step::LatencyThreshold => {
+                self.latency_threshold_ns.as_ref().is_none_or(|it| trace.known_duration_ns() >= Some(it.ns))
+            }
+            Step::MaxDuration => {
+                self.max_duration_ns.as_ref().is_none_or(|it| trace.known_duration_ns().is_some_and(|ns| ns <= it.ns))
+            }
             Step::ErrorsOnly => trace.contains_error(),
             Step::TimeRange => self.time_range.as_ref().is_none_or(|(range, _)| {
                 is_plausible(trace.start_ns()) && (range.from_ns..range.until_ns).contains(&trace.start_ns())

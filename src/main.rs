@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 static FINISHED: AtomicBool = AtomicBool::new(false);
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Ctrl-C ends the process with the usual status; a report being written to a file is either whole or not there.
+/// Ctrl-C, and `kill` likewise, end the process with the usual status; a report being written to a file is either whole or not there.
 #[expect(clippy::exit, reason = "a signal has no other way out")]
 fn watch_for_interrupts() {
     // Without a handler the system's own ends the process as well.

@@ -730,6 +730,18 @@ fn lenient_goes_on_with_the_very_next_line() {
 }
 
 #[test]
+fn lenient_goes_on_with_the_next_line_of_bare_spans() {
+    let span = |trace: &str| {
+        format!(
+            r#"{{"traceID":"{trace}","spanID":"1","operationName":"x","startTime":1793527200000000,"duration":10,"process":{{"serviceName":"s"}}}}"#
+        )
+    };
+    let lines = format!("{}\n{}\n{}\n{}\n", span("a1"), &span("a2")[..70], span("a3"), span("a4"));
+    let report = analyze(&["--lenient"], lines.as_bytes()).unwrap();
+    assert_eq!(report["summary"]["trace_count"], 3, "{report}");
+}
+
+#[test]
 fn lenient_keeps_the_trace_before_which_a_comma_is_missing() {
     let text = |id: &str| trace(id, &[span(id, "a")]).to_string();
     let capture = format!("[{}{},{}]", text("1"), text("2"), text("3"));

@@ -88,6 +88,14 @@ impl<'r> Stream<'r> {
         self.place.after(&self.bytes[..at])
     }
 
+    /// Whether the next byte is the first of a line.
+    pub(crate) fn begins_line(&self) -> bool {
+        match self.at.checked_sub(1) {
+            Some(before) => self.bytes[before] == b'\n',
+            None => self.place.column() == 1,
+        }
+    }
+
     /// How many bytes have come so far.
     pub(crate) fn n_read(&self) -> u64 {
         self.place.offset + self.bytes.len() as u64

@@ -262,6 +262,11 @@ impl Trace {
         self.end_ns - self.start_ns
     }
 
+    /// [`Trace::duration_ns`], if any span says how long it took.
+    pub fn known_duration_ns(&self) -> Option<i64> {
+        self.spans.iter().any(|it| it.duration_ns.is_some()).then(|| self.duration_ns())
+    }
+
     /// Whether any span failed.
     pub fn contains_error(&self) -> bool {
         self.spans.iter().any(|it| it.error)

@@ -86,8 +86,8 @@ impl Pass for Summary {
                 last = Some(span.service);
             }
         }
-        let duration_ns = trace.duration_ns().unsigned_abs();
-        self.durations.record(duration_ns);
+        let duration_ns = trace.known_duration_ns().map(i64::unsigned_abs);
+        duration_ns.into_iter().for_each(|it| self.durations.record(it));
         if is_plausible(trace.start_ns()) {
             let mine = (trace.start_ns(), trace.end_ns());
             self.time_range_ns = Some(self.time_range_ns.map_or(mine, |it| (it.0.min(mine.0), it.1.max(mine.1))));
@@ -215,6 +215,13 @@ mod tests {
     fn trace_duration_reaches_from_the_first_start_to_the_last_end() {
         let report = report(&["web GET / 10..100\n  mail send 50..210 ~"]);
         assert_eq!(report.duration_stats.max_ms, Some(200.0));
+    }
+
+    #[test]
+    fn an_unknown_duration_is_not_zero() {
+        let report = report(&["web GET / 0..?"]);
+        assert_eq!((report.trace_count, report.duration_stats.max_ms), (1, None));
+        assert_eq!((report.timeline[0].traces, report.timeline[0].p95_ms), (1, None));
     }
 
     #[test]

@@ -55,8 +55,10 @@ impl Splitter<'_, '_> {
         }
     }
 
-    /// Judges the bracket at the stream's position: an element has one of the keys that show it.
+    /// Judges the bracket at the stream's position: an element has one of the keys that show it. Where
+    /// it begins a line, as in files of lines, any key of an element will do.
     fn candidate(&self) -> Candidate {
+        let begins_line = self.stream.begins_line();
         let bytes = &self.stream.bytes[self.stream.at..];
         // Look at a little first: most brackets are tags.
         let mut window = PIECE / 64;
@@ -70,6 +72,7 @@ impl Splitter<'_, '_> {
             let mut shows = false;
             let outcome = cursor.object(|cursor, key| {
                 shows |= self.frame.sure_keys.contains(&key);
+                shows |= begins_line && self.frame.element_keys.contains(&key);
                 cursor.skip()
             });
             match outcome {

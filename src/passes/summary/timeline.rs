@@ -65,21 +65,21 @@ struct Bucket {
 pub(super) struct TimelineBucket {
     start: Option<String>,
     end: Option<String>,
-    traces: u64,
+    pub(super) traces: u64,
     failing: u64,
     rate_per_s: f64,
     p50_ms: Option<f64>,
-    p95_ms: Option<f64>,
+    pub(super) p95_ms: Option<f64>,
     #[serde(skip)]
     start_us: i64,
 }
 
 impl Timeline {
-    pub(super) fn add(&mut self, start_ns: i64, failing: bool, duration_ns: u64) {
+    pub(super) fn add(&mut self, start_ns: i64, failing: bool, duration_ns: Option<u64>) {
         let bucket = self.buckets.entry(start_ns.div_euclid(width_ns(self.width))).or_default();
         bucket.n_traces += 1;
         bucket.n_failing += u64::from(failing);
-        bucket.durations.record(duration_ns);
+        duration_ns.into_iter().for_each(|it| bucket.durations.record(it));
         self.widen();
     }
 
@@ -194,7 +194,7 @@ mod tests {
         fn order_and_grouping_cannot_be_seen(starts in prop::collection::vec(0i64..10_000_000_000_000, 1..60), split: prop::sample::Index) {
             let collect = |starts: &[i64]| {
                 let mut timeline = Timeline::default();
-                starts.iter().for_each(|it| timeline.add(*it, it % 2 == 0, *it as u64));
+                starts.iter().for_each(|it| timeline.add(*it, it % 2 == 0, Some(*it as u64)));
                 timeline
             };
             let whole = collect(&starts);
