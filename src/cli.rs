@@ -116,6 +116,10 @@ struct InputArgs {
     #[arg(value_name = "INPUT")]
     inputs: Vec<String>,
 
+    /// The format of the inputs, where telling it by the bytes fails
+    #[arg(long, value_name = "NAME", value_parser = parse::format, hide_possible_values = true)]
+    format: Option<usize>,
+
     /// Report what is intact of a broken capture, and how much was lost
     #[arg(long)]
     lenient: bool,
@@ -297,7 +301,7 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
     Ok(Plan {
         inputs: input.inputs,
         threads: input.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
-        split: SplitOptions { lenient: input.lenient, max_element_bytes },
+        split: SplitOptions { lenient: input.lenient, max_element_bytes, format: input.format },
         fail_empty: input.fail_empty,
         time_range: filter.time_range.map(|(spec, typed)| TimeFilter { spec, typed, now: filter.now }),
         filter: Filter {

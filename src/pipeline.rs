@@ -9,7 +9,7 @@
 mod seen;
 mod worker;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,8 @@ use crate::failure::Failure;
 use crate::input::PIECE;
 use crate::input::source::Source;
 use crate::input::{
-    Chunk, Emit, FORMATS, Frames, Origin, Place, Skips, Sniff, SplitError, SplitOptions, Stream, split,
+    BOM, Chunk, Emit, FORMATS, Frames, HEAD, NotDetected, Origin, Place, Skips, SplitError, SplitOptions, Stream,
+    detect, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use seen::Seen;
@@ -66,11 +67,13 @@ pub(crate) struct Tally {
 /// What was read of one source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceTally {
-    pub(crate) format: &'static str,
+    pub(crate) format: String,
     pub(crate) n_bytes: u64,
     pub(crate) n_traces: u64,
     pub(crate) n_spans: u64,
     pub(crate) warnings: Vec<String>,
+    /// Why there may be more than it holds, in its own words.
+    pub(crate) incomplete: BTreeSet<String>,
 }
 
 impl Tally {
@@ -80,6 +83,7 @@ impl Tally {
             mine.n_traces += theirs.n_traces;
             mine.n_spans += theirs.n_spans;
             mine.warnings.extend(theirs.warnings);
+            mine.incomplete.extend(theirs.incomplete);
         }
         self.n_traces += other.n_traces;
         self.n_spans += other.n_spans;
@@ -89,9 +93,6 @@ impl Tally {
         self.n_cut_traces += other.n_cut_traces;
     }
 }
-
-/// How much of a source is looked at to tell its format.
-const HEAD: usize = 64 * 1024;
 
 /// State that threads share.
 pub(super) struct Shared {
@@ -179,6 +180,9 @@ fn read_once<C: Consumer>(
     for (consumer, part) in workers {
         consumers.push(consumer);
         tally.merge(part);
+    }
+    for (idx, source) in &tally.sources {
+        tally.incomplete.extend(source.incomplete.iter().map(|it| format!("{}: {it}", reading.sources[*idx].name)));
     }
     if tally.n_cut_traces > 0 {
         tally
@@ -279,9 +283,11 @@ fn read_source(
         .take(HEAD as u64)
         .read_to_end(&mut head)
         .with_context(|| format!("failed to read {}", source.name))?;
-    let origin = match detect(&head) {
+    let origin = match detect(&head, reading.split.format) {
         Ok(format) => Origin { source: idx, format },
-        Err(err) if source.is_named => return Err(err.into_error(&source.name)),
+        Err(NotDetected { what, hint }) if source.is_named => {
+            return Err(Failure::with_hint(format!("failed to read {}: {what}", source.name), hint).into());
+        }
         Err(_) => {
             tally.without_traces.push(source.name.clone());
             return Ok(0);
@@ -307,7 +313,13 @@ fn read_source(
         return Err(refusal(&source.name, &words));
     }
     let n_bytes = frames.n_bytes + n_mark as u64;
-    let found = SourceTally { format: format.name(), n_bytes, warnings: judgement.warnings, ..SourceTally::default() };
+    let formats: Vec<&str> = frames.formats.iter().map(|it| FORMATS[*it].name()).collect();
+    for (key, (count, place)) in &frames.foreign {
+        let reason = format!("a value of no trace (its first key is `{key}`)");
+        (0..*count).for_each(|_| tally.skips.add(&reason, idx, || *place));
+    }
+    let found =
+        SourceTally { format: formats.join("+"), n_bytes, warnings: judgement.warnings, ..SourceTally::default() };
     tally.sources.insert(idx, found);
     tally.incomplete.extend(judgement.incomplete.iter().map(|it| format!("{}: {it}", source.name)));
     note_losses(&frames, idx, source, tally);
@@ -369,73 +381,5 @@ impl<R: Read> Read for Counted<'_, R> {
         self.n += n_read as u64;
         (self.progress)(self.n);
         Ok(n_read)
-    }
-}
-
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// Why a source has no format.
-struct NotDetected {
-    what: String,
-    hint: String,
-}
-
-impl NotDetected {
-    fn into_error(self, name: &str) -> anyhow::Error {
-        Failure::with_hint(format!("failed to read {name}: {}", self.what), self.hint).into()
-    }
-}
-
-fn not_detected<T>(what: impl Into<String>, hint: impl Into<String>) -> Result<T, NotDetected> {
-    Err(NotDetected { what: what.into(), hint: hint.into() })
-}
-
-/// Tells the format of a source by its first bytes: its index in [`FORMATS`].
-fn detect(head: &[u8]) -> Result<usize, NotDetected> {
-    const EXPORT: &str =
-        "save traces with: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000' > traces.json";
-    let bytes = head.strip_prefix(BOM).unwrap_or(head);
-    let first = bytes.trim_ascii_start();
-    match first {
-        [] => return not_detected("it is empty", EXPORT),
-        [0x1f, 0x8b, ..] => {
-            return not_detected("it is compressed with gzip", "pipe it: gunzip -c FILE | analyze-traces -");
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            return not_detected("it is compressed with zstd", "pipe it: zstd -dc FILE | analyze-traces -");
-        }
-        [b'<', ..] => {
-            let hint = "an address without the server's base path, or a login, answers with a page: check the URL, then save the JSON";
-            return not_detected("it is a web page (HTML), not JSON", hint);
-        }
-        [b'{' | b'[', ..] => {}
-        _ => {
-            let shown: String = String::from_utf8_lossy(&first[..first.len().min(24)]).escape_debug().collect();
-            let at = head.len() - first.len();
-            return not_detected(
-                format!("expected `{{` or `[` at byte {at} (line 1), found `{shown}`: not JSON"),
-                EXPORT,
-            );
-        }
-    }
-    let text = match std::str::from_utf8(first) {
-        Ok(text) => text,
-        Err(err) => std::str::from_utf8(&first[..err.valid_up_to()]).unwrap_or(""),
-    };
-    let mut best = None;
-    for (idx, format) in FORMATS.iter().enumerate() {
-        match format.sniff(text) {
-            Sniff::Yes => return Ok(idx),
-            Sniff::No => {}
-            other => best = best.or(Some((idx, other))),
-        }
-    }
-    match best {
-        Some((format, Sniff::Maybe)) => Ok(format),
-        Some((_, Sniff::Refused { what, hint })) => not_detected(format!("it is {what}"), hint),
-        _ => {
-            let tried: Vec<&str> = FORMATS.iter().map(|it| it.name()).collect();
-            not_detected(format!("its keys are of no format known here (tried: {})", tried.join(", ")), EXPORT)
-        }
     }
 }

@@ -14,7 +14,7 @@ const UNREADABLE: &[(&str, &[&str])] = &[
     ("blank.json", &["it is empty"]),
     ("page.html", &["a web page (HTML)", "base path"]),
     ("not-json.json", &["expected `{` or `[` at byte 0 (line 1)", "not JSON"]),
-    ("other-json.json", &["of no format known here (tried: jaeger)"]),
+    ("other-json.json", &["of no format known here (tried: jaeger"]),
     ("names-list.json", &["a list of names, not of traces", "/api/traces?service="]),
     ("jaeger-error.json", &["trace not found (code 404)"]),
 ];

@@ -1,6 +1,7 @@
 //! Durations, moments, sizes and the like, as people type them.
 
 use crate::filter::{Bound, TagFilter};
+use crate::input;
 use crate::model::Id;
 
 /// A range of time as typed.
@@ -159,6 +160,14 @@ pub(super) fn percent_ppm(text: &str) -> Result<u64, String> {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok((percent * 10_000.0).round() as u64),
         _ => Err("expected a percentage from 0 to 100".to_owned()),
     }
+}
+
+/// The name of a format: its index.
+pub(super) fn format(text: &str) -> Result<usize, String> {
+    input::format_by_name(text).ok_or_else(|| {
+        let names: Vec<&str> = input::format_names().collect();
+        format!("the formats are {}", names.join(", "))
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::json::{Cursor, Fault, Value};
-use super::{Format, Frame, Frames, Judgement, Parser, Sink, Sniff};
+use super::{Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff};
 use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, ValueType, Wanted};
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -26,8 +26,16 @@ impl Format for Jaeger {
         "jaeger"
     }
 
-    fn sniff(&self, head: &str) -> Sniff {
-        detect::sniff(head)
+    fn about(&self) -> &'static str {
+        "Jaeger: the query API's JSON, and what its UI saves"
+    }
+
+    fn how_to_export(&self) -> &'static str {
+        "curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000' > traces.json"
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Sniff {
+        detect::sniff(head.text)
     }
 
     fn frame(&self) -> Frame {

@@ -4,8 +4,13 @@
 //! which frame its elements stand (so that the stream can be cut for several threads), and parses
 //! elements into drafts. It knows no pass and no output.
 
+mod batch;
+mod detect;
+mod head;
+mod instant;
 mod jaeger;
 mod json;
+mod py;
 pub mod source;
 mod split;
 mod stream;
@@ -13,6 +18,10 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use batch::{Batch, NewSpan};
+pub(crate) use detect::{BOM, NotDetected, detect};
+pub(crate) use head::{HEAD, Head};
+pub(crate) use instant::{decimal_ns, rfc3339_ns};
 pub use split::SplitOptions;
 pub(crate) use split::{Emit, Frame, Frames, SplitError, fault_in, split};
 pub use stream::{Chunk, Origin, Place};
@@ -21,7 +30,17 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger];
+pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &py::Py];
+
+/// The names of all formats.
+pub fn format_names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|it| it.name())
+}
+
+/// The format with this name: its index.
+pub fn format_by_name(name: &str) -> Option<usize> {
+    format_names().position(|it| it == name)
+}
 
 /// How sure a format is of a head of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +60,14 @@ pub(crate) trait Format: Sync {
     /// The name in reports and options.
     fn name(&self) -> &'static str;
 
-    /// Judges the first bytes of a source, which may end anywhere.
-    fn sniff(&self, head: &str) -> Sniff;
+    /// What it is, in a few words.
+    fn about(&self) -> &'static str;
+
+    /// What to run to export it.
+    fn how_to_export(&self) -> &'static str;
+
+    /// Judges the first bytes of a value.
+    fn sniff(&self, head: &Head<'_>) -> Sniff;
 
     /// Where the elements stand.
     fn frame(&self) -> Frame;
@@ -51,7 +76,10 @@ pub(crate) trait Format: Sync {
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
 
     /// Judges what stood around the elements: a server's error, signs of an incomplete answer.
-    fn judge(&self, frames: &Frames) -> Judgement;
+    fn judge(&self, frames: &Frames) -> Judgement {
+        let _ = frames;
+        Judgement::default()
+    }
 }
 
 /// Parses elements of one format.
@@ -67,6 +95,12 @@ pub(crate) trait Sink {
 
     /// Spans of a trace that may go on elsewhere.
     fn spans(&mut self, draft: &mut Draft);
+
+    /// Spans of many traces that may go on elsewhere.
+    fn batch(&mut self, batch: &Batch);
+
+    /// The element says that there is more than it holds.
+    fn incomplete(&mut self, why: &str);
 
     /// Something that makes no sense, at a byte of the element.
     fn skip(&mut self, reason: &'static str, at: usize);

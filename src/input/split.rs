@@ -6,16 +6,21 @@
 
 mod resync;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 
+use super::FORMATS;
+use super::detect::of_next_value;
+use super::head::HEAD;
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
 use super::stream::{Chunk, Origin, PIECE, Place, Stream};
 
 /// Where a format keeps its elements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
-    /// The keys of a top-level object whose value is an element or an array of them.
+    /// The keys of a top-level object whose value is an element or an array of them; `a.b` is the key
+    /// `b` of the object below the key `a`.
     pub(crate) envelopes: &'static [&'static str],
     /// Keys that show a top-level object to be an element itself.
     pub(crate) element_keys: &'static [&'static str],
@@ -32,6 +37,8 @@ pub struct SplitOptions {
     pub lenient: bool,
     /// The largest element there may be.
     pub max_element_bytes: u64,
+    /// The format that was asked for, by its index: every value is of it.
+    pub format: Option<usize>,
 }
 
 /// What was found beside the elements.
@@ -39,8 +46,13 @@ pub struct SplitOptions {
 pub(crate) struct Frames {
     /// How many elements there were.
     pub(crate) n_elements: u64,
-    /// Members of top-level objects that are no elements: key and value as written.
+    /// Members of top-level objects that are no elements: key and value as written. Small ones, and not
+    /// without end: what a server says once.
     pub(crate) members: Vec<(String, String)>,
+    /// Top-level objects that hold no elements, by their first key: how many, and where the first stood.
+    pub(crate) foreign: BTreeMap<String, (u64, Place)>,
+    /// The formats met, by index.
+    pub(crate) formats: BTreeSet<usize>,
     /// An envelope was there, even if empty.
     pub(crate) has_envelope: bool,
     /// A top-level array was there.
@@ -107,7 +119,9 @@ pub(crate) fn split(
         found: Frames::default(),
         adrift: false,
         anchor: None,
+        beginnings: Vec::new(),
     };
+    splitter.found.formats.insert(origin.format);
     let outcome = splitter.run().and_then(|()| splitter.flush());
     // What came before the fault may hold an earlier one: let it be parsed too.
     if matches!(outcome, Err(SplitError::Syntax { .. })) {
@@ -130,7 +144,16 @@ struct Splitter<'a, 'r> {
     adrift: bool,
     /// The first byte of the buffer that is still needed, when it is before the stream's position.
     anchor: Option<usize>,
+    /// How the values met so far began, up to their first key, and of which format those were.
+    beginnings: Vec<(Vec<u8>, usize)>,
 }
+
+/// So many ways to begin are remembered.
+const MOST_BEGINNINGS: usize = 16;
+
+/// Members of frames are kept up to so many, and each up to so many bytes.
+const MOST_MEMBERS: usize = 256;
+const LARGEST_MEMBER: usize = 64 * 1024;
 
 /// How much of the buffer a small value is looked for in at first.
 const WINDOW: usize = 256;
@@ -156,8 +179,12 @@ impl Splitter<'_, '_> {
         }
         while let Some(byte) = self.peek()? {
             match byte {
-                b'{' => self.top_object()?,
+                b'{' => {
+                    self.tell_format()?;
+                    self.top_object()?;
+                }
                 b'[' => {
+                    self.tell_format()?;
                     self.found.has_array = true;
                     self.array()?;
                 }
@@ -173,17 +200,67 @@ impl Splitter<'_, '_> {
         if let Some(b',' | b']') = self.peek()? {
             self.rest_of_array(false)?;
         }
-        match self.peek()? {
-            Some(b',') => {
-                self.stream.at += 1;
-                self.members()
+        loop {
+            match self.peek()? {
+                Some(b',') => {
+                    self.stream.at += 1;
+                    self.members("")?;
+                }
+                // An envelope may lie in others.
+                Some(b'}') => self.stream.at += 1,
+                _ => return Ok(()),
             }
-            Some(b'}') => {
-                self.stream.at += 1;
-                Ok(())
-            }
-            _ => Ok(()),
         }
+    }
+
+    /// A stream may mix formats: tells that of the value at the stream's position.
+    fn tell_format(&mut self) -> Result<()> {
+        if self.options.format.is_some() {
+            return Ok(());
+        }
+        let start = self.stream.at;
+        self.anchor = Some(start);
+        let format = self.known_format();
+        self.anchor = None;
+        let format = format?;
+        if format != self.origin.format {
+            self.flush()?;
+            self.origin.format = format;
+            self.frame = FORMATS[format].frame();
+            self.found.formats.insert(format);
+        }
+        Ok(())
+    }
+
+    fn known_format(&mut self) -> Result<usize> {
+        let shown = |stream: &Stream<'_>| stream.bytes[stream.at..].len();
+        // The first value was looked at when the source was opened.
+        let is_first = self.beginnings.is_empty();
+        while shown(self.stream) < HEAD && !is_first && self.beginning().is_none() && self.more()? {}
+        let beginning = self.beginning();
+        if let Some((_, format)) = self.beginnings.iter().find(|(known, _)| Some(known) == beginning.as_ref()) {
+            return Ok(*format);
+        }
+        let mut format = self.origin.format;
+        if !is_first {
+            while shown(self.stream) < HEAD && self.more()? {}
+            let bytes = &self.stream.bytes[self.stream.at..];
+            format = of_next_value(&bytes[..bytes.len().min(HEAD)]).unwrap_or(format);
+        }
+        if let Some(beginning) = beginning
+            && self.beginnings.len() < MOST_BEGINNINGS
+        {
+            self.beginnings.push((beginning, format));
+        }
+        Ok(format)
+    }
+
+    /// The value's bytes up to the end of its first key, without white space.
+    fn beginning(&self) -> Option<Vec<u8>> {
+        let bytes = &self.stream.bytes[self.stream.at..];
+        let open = memchr::memchr(b'"', bytes)?;
+        let close = open + 1 + memchr::memchr(b'"', &bytes[open + 1..])?;
+        Some(bytes[..=close].iter().copied().filter(|it| !it.is_ascii_whitespace()).take(256).collect())
     }
 
     /// An envelope, or an element that stands alone.
@@ -196,35 +273,55 @@ impl Splitter<'_, '_> {
             self.anchor = None;
             return Ok(());
         }
-        self.members()?;
-        self.anchor = None;
+        let start = self.stream.place(self.stream.at);
+        let first_key = self.members("")?;
+        if self.anchor.take().is_some()
+            && let Some(key) = first_key
+            && (self.found.foreign.len() < MOST_MEMBERS || self.found.foreign.contains_key(&key))
+        {
+            self.found.foreign.entry(key).or_insert((0, start)).0 += 1;
+        }
         Ok(())
     }
 
-    /// The members of a top-level object, up to its end; the stream stands on a key.
-    fn members(&mut self) -> Result<()> {
+    /// The members of a top-level object, or of one on the way to an envelope, up to its end; the stream
+    /// stands on a key. Gives the first key, unless the object was an element.
+    fn members(&mut self, way: &str) -> Result<Option<String>> {
+        let mut first_key = None;
         loop {
             self.peek()?;
-            let key = self.key()?;
+            let mut key = self.key()?;
+            key.insert_str(0, way);
+            first_key.get_or_insert_with(|| key.clone());
+            let is_on_the_way =
+                || self.frame.envelopes.iter().any(|it| it.strip_prefix(&key).is_some_and(|it| it.starts_with('.')));
             if self.frame.envelopes.contains(&key.as_str()) {
                 self.found.has_envelope = true;
                 self.anchor = None;
                 self.envelope()?;
+            } else if is_on_the_way() && self.peek()? == Some(b'{') {
+                self.stream.at += 1;
+                match self.peek()? {
+                    Some(b'}') => self.stream.at += 1,
+                    _ => drop(self.members(&format!("{key}."))?),
+                }
             } else if let Some(start) = self.anchor
                 && self.frame.element_keys.contains(&key.as_str())
             {
                 self.anchor = None;
                 self.stream.at = start;
-                return self.element();
+                return self.element().map(|()| None);
             } else {
                 let value = self.small()?;
-                self.found.members.push((key, value));
+                if self.found.members.len() < MOST_MEMBERS && value.len() <= LARGEST_MEMBER {
+                    self.found.members.push((key, value));
+                }
             }
             match self.peek()? {
                 Some(b',') => self.stream.at += 1,
                 Some(b'}') => {
                     self.stream.at += 1;
-                    return Ok(());
+                    return Ok(first_key);
                 }
                 _ => return self.syntax("expected `,` or `}`"),
             }

@@ -70,6 +70,7 @@ impl Assembler {
     /// Builds the trees of a draft that has an id and at least one span.
     pub fn assemble(&mut self, mut draft: Draft) -> Trace {
         let mut repairs = Repairs::default();
+        repairs.lone_supplements = draft.join_supplements();
         forget_zero_starts(&mut draft);
         let mut clients = Vec::new();
         if self.index_spans(&draft) {
@@ -294,7 +295,7 @@ fn emit_span(
         duration_ns: span.duration_ns.ok().filter(|it| *it <= FARTHEST_NS - start_ns.max(0)),
         self_ns: None,
         kind: span.kind,
-        error: semantics::is_error(draft, span.attributes),
+        error: span.failed.unwrap_or_else(|| semantics::is_error(draft, span.attributes)),
         parent: parent.map(|it| place[it as usize]),
         blocking: !(links.followed[idx] || of_message),
         orphan: parent.is_none() && links.named[idx],

@@ -154,6 +154,7 @@ known! {
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     others: Vec<Name>,
+    all: bool,
 }
 
 impl Wanted {
@@ -162,13 +163,21 @@ impl Wanted {
         let mut others: Vec<Name> = others.into_iter().filter(|it| Known::from_text(it.as_str()).is_none()).collect();
         others.sort();
         others.dedup();
-        Wanted { others }
+        Wanted { others, all: false }
+    }
+
+    /// Every key.
+    pub fn all() -> Wanted {
+        Wanted { others: Vec::new(), all: true }
     }
 
     /// The key, if it is needed.
     pub fn key(&self, text: &str) -> Option<Key> {
         if let Some(known) = Known::from_text(text) {
             return Some(Key::Known(known));
+        }
+        if self.all {
+            return Some(Key::Other(Name::new(text)));
         }
         self.others.iter().find(|it| it.as_str() == text).map(|it| Key::Other(*it))
     }

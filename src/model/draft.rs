@@ -1,5 +1,6 @@
 //! Spans as a reader found them: not yet a tree, nothing judged or repaired.
 
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 use super::attributes::{Attribute, Key, Run, Text, ValueType};
@@ -20,6 +21,8 @@ pub struct Draft {
     pub skew_corrected: bool,
     /// The server's words that it left spans out.
     pub cut: Option<String>,
+    /// By which rules its calls between services are found.
+    pub links: LinkRules,
     pub(crate) text: String,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) events: Vec<Event>,
@@ -41,11 +44,25 @@ pub struct DraftSpan {
     pub duration_ns: Result<i64, NoDuration>,
     /// Its side of a call.
     pub kind: Option<Kind>,
+    /// The format's own word on whether it failed; without one the attributes decide.
+    pub failed: Option<bool>,
     /// The halves of a Zipkin id used on both sides of a call.
     pub shared: bool,
+    /// No span, but attributes and events that belong to the span of this id.
+    pub supplement: bool,
     pub(crate) attributes: Run,
     pub(crate) events: Run,
     pub(crate) references: Run,
+}
+
+/// How calls between services are told from spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkRules {
+    /// A span of another service than its parent is a call, as Jaeger has it.
+    #[default]
+    ParentChild,
+    /// Kinds and remote endpoints decide, as Zipkin has it.
+    Zipkin,
 }
 
 /// Who reported spans.
@@ -100,6 +117,7 @@ impl Draft {
         self.processes.clear();
         self.skew_corrected = false;
         self.cut = None;
+        self.links = LinkRules::default();
         self.text.clear();
         self.attributes.clear();
         self.events.clear();
@@ -166,6 +184,7 @@ impl Draft {
         }));
         self.skew_corrected |= other.skew_corrected;
         self.cut = self.cut.take().max(other.cut.clone());
+        self.links = self.links.max(other.links);
         self.id = match (self.id.take(), &other.id) {
             (Some(mine), Some(theirs)) => Some(longest_written(mine, theirs)),
             (mine, theirs) => mine.or_else(|| theirs.clone()),
@@ -208,12 +227,34 @@ impl Draft {
         Run { start, end: self.attribute_mark() }
     }
 
+    /// Joins supplements with the spans they belong to; gives how many belong to none that is there.
+    pub(crate) fn join_supplements(&mut self) -> u64 {
+        if !self.spans.iter().any(|it| it.supplement) {
+            return 0;
+        }
+        let (supplements, spans): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.spans).into_iter().partition(|it| it.supplement);
+        self.spans = spans;
+        let mut by_id: HashMap<Id, Vec<DraftSpan>> = HashMap::new();
+        for supplement in supplements {
+            by_id.entry(supplement.id.clone()).or_default().push(supplement);
+        }
+        for idx in 0..self.spans.len() {
+            let Some(found) = by_id.remove(&self.spans[idx].id) else { continue };
+            let runs = std::iter::once(&self.spans[idx]).chain(&found);
+            let (attributes, events): (Vec<Run>, Vec<Run>) = runs.map(|it| (it.attributes, it.events)).unzip();
+            self.spans[idx].attributes = joined(&mut self.attributes, &attributes);
+            self.spans[idx].events = joined(&mut self.events, &events);
+        }
+        by_id.values().map(|it| it.len() as u64).sum()
+    }
+
     /// A number that is the same for the same spans in any order, and (almost surely) no other.
     pub fn fingerprint(&self) -> u64 {
         let hasher = || foldhash::quality::FoldHasher::with_seed(SEED, foldhash::SharedSeed::global_fixed());
         let mut of_trace = hasher();
         self.id.iter().for_each(|it| it.hash_written(&mut of_trace));
-        (self.spans.len(), self.skew_corrected, &self.cut).hash(&mut of_trace);
+        (self.spans.len(), self.skew_corrected, &self.cut, self.links).hash(&mut of_trace);
         let mut sum = of_trace.finish();
         for span in &self.spans {
             let mut hasher = hasher();
@@ -231,6 +272,7 @@ impl Draft {
         let process = &self.processes[span.process as usize];
         process.service.as_str().hash(hasher);
         (process.is_known, span.start_ns, span.duration_ns, span.kind).hash(hasher);
+        (span.failed, span.shared, span.supplement).hash(hasher);
         for reference in &self.references[span.references.range()] {
             reference.follows_from.hash(hasher);
             (&reference.span, &reference.trace).hash(hasher);
@@ -255,6 +297,15 @@ impl Draft {
         }
         hasher.write_u64(sum);
     }
+}
+
+/// Copies runs of a list to its end, one behind the other.
+fn joined<T: Clone>(list: &mut Vec<T>, runs: &[Run]) -> Run {
+    let start = list.len() as u32;
+    for run in runs {
+        list.extend_from_within(run.range());
+    }
+    Run { start, end: list.len() as u32 }
 }
 
 /// Not 0: multiplied with a first value of 0, that would forget the second.

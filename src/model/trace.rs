@@ -1,7 +1,7 @@
 //! A trace: spans in trees, parents before children, every repair counted.
 
 use super::attributes::{Attribute, Known, Run, Text};
-use super::draft::{Draft, Event};
+use super::draft::{Draft, Event, LinkRules};
 use super::{Id, Name};
 
 /// A span's side of a call.
@@ -150,6 +150,8 @@ pub struct Repairs {
     pub clock_skew: u64,
     /// The farthest any was moved.
     pub clock_skew_max_us: u64,
+    /// Errors and events of spans that are not there.
+    pub lone_supplements: u64,
     /// Traces met again, equal.
     pub repeated_traces: u64,
     /// Traces met again, different, joined.
@@ -173,12 +175,13 @@ impl Repairs {
         self.foreign_references += other.foreign_references;
         self.clock_skew += other.clock_skew;
         self.clock_skew_max_us = self.clock_skew_max_us.max(other.clock_skew_max_us);
+        self.lone_supplements += other.lone_supplements;
         self.repeated_traces += other.repeated_traces;
         self.split_traces += other.split_traces;
     }
 
     /// Each count with the words for it, in the order they are shown; the largest skew is not a count.
-    pub fn counts(&self) -> [(u64, &'static str); 15] {
+    pub fn counts(&self) -> [(u64, &'static str); 16] {
         [
             (self.orphans, "orphans (parent not in the trace)"),
             (self.extra_roots, "extra roots"),
@@ -193,6 +196,7 @@ impl Repairs {
             (self.missing_processes, "spans without a service"),
             (self.foreign_references, "references to other traces (links)"),
             (self.clock_skew, "spans moved for clock skew"),
+            (self.lone_supplements, "errors of spans that are not there"),
             (self.repeated_traces, "traces met again (equal)"),
             (self.split_traces, "traces merged from differing copies"),
         ]
@@ -245,6 +249,11 @@ impl Trace {
     /// The critical path of a root: sections that tile it, earliest first.
     pub fn critical_path(&self, root: &Root) -> &[Section] {
         &self.sections[root.sections.range()]
+    }
+
+    /// By which rules its calls between services are found.
+    pub fn link_rules(&self) -> LinkRules {
+        self.draft.links
     }
 
     /// The earliest start, in nanoseconds since the epoch.

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::seen::{Admission, Held};
 use super::{Consumer, Reading, Shared, Tally};
-use crate::input::{Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
+use crate::input::{Batch, Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
 use crate::model::{Assembler, Draft, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
@@ -111,6 +111,15 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         source.n_spans += draft.spans.len() as u64;
         let (source, place) = (self.chunk.origin.source, self.place());
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).hold(draft, source, place);
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        batch.drafts().iter_mut().for_each(|it| self.spans(it));
+    }
+
+    fn incomplete(&mut self, why: &str) {
+        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
+        source.incomplete.insert(why.to_owned());
     }
 
     fn skip(&mut self, reason: &'static str, at: usize) {

@@ -41,7 +41,7 @@ fn read_line(input: &InputReport) -> String {
     if input.sources.len() > NAMED {
         names.push(format!("{} more files", input.sources.len() - NAMED));
     }
-    let mut formats: Vec<&str> = input.sources.iter().map(|it| it.format).collect();
+    let mut formats: Vec<&str> = input.sources.iter().map(|it| it.format.as_str()).collect();
     formats.sort_unstable();
     formats.dedup();
     format!(

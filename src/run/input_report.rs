@@ -29,7 +29,7 @@ pub(super) struct InputReport {
 #[derive(Debug, Serialize)]
 pub(super) struct SourceReport {
     pub(super) name: String,
-    pub(super) format: &'static str,
+    pub(super) format: String,
     pub(super) bytes: u64,
     pub(super) traces: u64,
     pub(super) spans: u64,
@@ -73,7 +73,7 @@ impl InputReport {
                 .iter()
                 .map(|(idx, it)| SourceReport {
                     name: sources[*idx].name.clone(),
-                    format: it.format,
+                    format: it.format.clone(),
                     bytes: it.n_bytes,
                     traces: it.n_traces,
                     spans: it.n_spans,

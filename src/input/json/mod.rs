@@ -1,8 +1,10 @@
 //! JSON as bytes: a strict pull parser, and a scanner that finds where values end.
 
 mod cursor;
+mod node;
 mod scan;
 mod simd;
 
 pub(crate) use cursor::{Cursor, Fault, Problem, Value};
+pub(crate) use node::Node;
 pub(crate) use scan::Scanner;

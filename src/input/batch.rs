@@ -1,0 +1,264 @@
+//! What parsers put spans into: one draft for many traces, with everything shared between formats
+//! decided in one place (ids, wanted attributes, senseless times).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use super::Sink;
+use super::json::Node;
+use crate::model::{
+    Draft, DraftSpan, Event, FARTHEST_NS, Id, Kind, Name, NameCache, NoDuration, Process, Reference, Run,
+    UNKNOWN_OPERATION, UNKNOWN_SERVICE, ValueType, Wanted, longest_written,
+};
+
+/// Spans of any number of traces, as an element holds them.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) draft: Draft,
+    /// The traces met, in the longest spelling of their ids.
+    pub(crate) traces: Vec<Id>,
+    /// For each span of the draft its trace.
+    pub(crate) trace_of: Vec<u32>,
+    by_id: HashMap<u128, u32, FixedState>,
+    wanted: Arc<Wanted>,
+    names: NameCache,
+}
+
+/// A place in the list of attributes or events, for [`Batch::attributes_since`] and [`Batch::events_since`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark(u32);
+
+/// A span as a parser understood it.
+#[derive(Clone, Debug)]
+pub(crate) struct NewSpan<'a> {
+    pub(crate) trace: Id,
+    pub(crate) id: Id,
+    /// The span that waits for it.
+    pub(crate) parent: Option<Id>,
+    /// Other spans: references to other traces, or to spans that do not wait.
+    pub(crate) links: Vec<Reference>,
+    /// Empty for none.
+    pub(crate) operation: &'a str,
+    /// From [`Batch::process`].
+    pub(crate) process: u32,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) start_ns: Option<i64>,
+    pub(crate) duration_ns: Result<i64, NoDuration>,
+    /// The format's own word on whether it failed; without one the attributes decide.
+    pub(crate) failed: Option<bool>,
+    /// The server half of an id used on both sides of a call.
+    pub(crate) shared: bool,
+    pub(crate) attributes: Run,
+    pub(crate) events: Run,
+}
+
+impl Batch {
+    pub(crate) fn new(wanted: &Arc<Wanted>) -> Batch {
+        Batch {
+            draft: Draft::default(),
+            traces: Vec::new(),
+            trace_of: Vec::new(),
+            by_id: HashMap::default(),
+            wanted: Arc::clone(wanted),
+            names: NameCache::default(),
+        }
+    }
+
+    /// Forgets the spans and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.draft.clear();
+        self.traces.clear();
+        self.trace_of.clear();
+        self.by_id.clear();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.trace_of.is_empty()
+    }
+
+    /// The one name of a text.
+    pub(crate) fn name(&mut self, text: &str) -> Name {
+        self.names.get(text)
+    }
+
+    /// A process that reports spans: its service (empty or none is unknown) and its attributes. Call it
+    /// once for many spans where the format says it once.
+    pub(crate) fn process(&mut self, service: Option<&str>, attributes: Run) -> u32 {
+        let service = service.filter(|it| !it.is_empty());
+        let is_known = service.is_some();
+        let service = self.names.get(service.unwrap_or(UNKNOWN_SERVICE));
+        self.draft.processes.push(Process { service, is_known, attributes });
+        self.draft.processes.len() as u32 - 1
+    }
+
+    /// Where the next attribute will stand. The attributes of one owner stand together: mark, add, run.
+    pub(crate) fn mark_attributes(&self) -> Mark {
+        Mark(self.draft.attribute_mark())
+    }
+
+    pub(crate) fn attributes_since(&self, mark: Mark) -> Run {
+        Run { start: mark.0, end: self.draft.attribute_mark() }
+    }
+
+    /// Where the next event will stand. The events of one span stand together.
+    pub(crate) fn mark_events(&self) -> Mark {
+        Mark(self.draft.events.len() as u32)
+    }
+
+    pub(crate) fn events_since(&self, mark: Mark) -> Run {
+        Run { start: mark.0, end: self.draft.events.len() as u32 }
+    }
+
+    /// Whether an attribute would be kept.
+    pub(crate) fn wants(&self, key: &str) -> bool {
+        self.wanted.key(key).is_some()
+    }
+
+    /// Adds an attribute, if any pass or filter reads it. Null is none; lists and objects are kept as JSON.
+    pub(crate) fn attribute(&mut self, key: &str, value: &Node<'_>) {
+        match value {
+            Node::Null => {}
+            Node::Bool(it) => self.typed_attribute(key, if *it { "true" } else { "false" }, ValueType::Bool),
+            Node::Number(text) => self.typed_attribute(key, text, ValueType::Number),
+            Node::Text(text) => self.typed_attribute(key, text, ValueType::Text),
+            Node::List(_) | Node::Object(_) => {
+                if self.wants(key) {
+                    self.typed_attribute(key, &value.to_json(), ValueType::Text);
+                }
+            }
+        }
+    }
+
+    /// Adds an attribute that is a text.
+    pub(crate) fn text_attribute(&mut self, key: &str, value: &str) {
+        self.typed_attribute(key, value, ValueType::Text);
+    }
+
+    pub(crate) fn typed_attribute(&mut self, key: &str, value: &str, value_type: ValueType) {
+        if let Some(key) = self.wanted.key(key) {
+            self.draft.push_attribute(key, value, value_type);
+        }
+    }
+
+    /// Adds the members of an object; nested ones under keys joined with dots.
+    pub(crate) fn flat_attributes(&mut self, prefix: &str, object: &Node<'_>) {
+        for (key, value) in object.members() {
+            let key = if prefix.is_empty() { key.to_string() } else { format!("{prefix}.{key}") };
+            // The parser bounds how deep this goes.
+            if value.is_object() { self.flat_attributes(&key, value) } else { self.attribute(&key, value) }
+        }
+    }
+
+    /// Adds an event of the span at hand. Its name is an attribute of it, `event`, unless it is an
+    /// exception, which its own attributes tell.
+    pub(crate) fn event(&mut self, at_ns: Option<i64>, attributes: Run) {
+        self.draft.events.push(Event { at_ns, attributes });
+    }
+
+    /// Adds a span, or says why it makes no sense.
+    pub(crate) fn push(&mut self, span: NewSpan<'_>) -> Result<(), &'static str> {
+        let end_ns = span.start_ns.unwrap_or(0).checked_add(span.duration_ns.unwrap_or(0));
+        let starts_too_early = span.start_ns.is_some_and(|it| it < -FARTHEST_NS);
+        if starts_too_early || end_ns.is_none_or(|it| it > FARTHEST_NS) {
+            return Err("a span whose times do not fit");
+        }
+        let duration_ns = match span.duration_ns {
+            Ok(ns) if ns < 0 => Err(NoDuration::Negative),
+            other => other,
+        };
+        let trace = self.trace(&span.trace);
+        let start = self.draft.references.len() as u32;
+        let parent = span.parent.into_iter().map(|it| Reference { span: it, trace: None, follows_from: false });
+        self.draft.references.extend(parent.chain(span.links));
+        let operation = if span.operation.is_empty() { UNKNOWN_OPERATION } else { span.operation };
+        self.draft.spans.push(DraftSpan {
+            id: span.id,
+            operation: self.names.get(operation),
+            process: span.process,
+            start_ns: span.start_ns,
+            duration_ns,
+            kind: span.kind,
+            failed: span.failed,
+            shared: span.shared,
+            supplement: false,
+            attributes: span.attributes,
+            events: span.events,
+            references: Run { start, end: self.draft.references.len() as u32 },
+        });
+        self.trace_of.push(trace);
+        Ok(())
+    }
+
+    /// Adds what is said about a span elsewhere: attributes and events that join it once all is read.
+    pub(crate) fn supplement(&mut self, trace: &Id, id: Id, attributes: Run, events: Run) {
+        let trace = self.trace(trace);
+        let process = self.process(None, Run::default());
+        self.draft.spans.push(DraftSpan {
+            id,
+            operation: self.names.get(UNKNOWN_OPERATION),
+            process,
+            start_ns: None,
+            duration_ns: Err(NoDuration::Missing),
+            kind: None,
+            failed: None,
+            shared: false,
+            supplement: true,
+            attributes,
+            events,
+            references: Run::default(),
+        });
+        self.trace_of.push(trace);
+    }
+
+    fn trace(&mut self, id: &Id) -> u32 {
+        let next = self.traces.len() as u32;
+        let trace = *self.by_id.entry(id.compact()).or_insert(next);
+        match self.traces.get_mut(trace as usize) {
+            None => self.traces.push(id.clone()),
+            Some(known) => *known = longest_written(known.clone(), id),
+        }
+        trace
+    }
+
+    /// Gives the spans on, of traces that may go on elsewhere.
+    pub(crate) fn emit_spans(&mut self, sink: &mut dyn Sink) {
+        if !self.is_empty() {
+            sink.batch(self);
+        }
+        self.clear();
+    }
+
+    /// Gives the spans on as traces that are whole.
+    pub(crate) fn emit_traces(&mut self, sink: &mut dyn Sink) {
+        if self.traces.len() == 1 {
+            self.draft.id = self.traces.pop();
+            sink.trace(&mut self.draft);
+        } else {
+            self.drafts().iter_mut().for_each(|it| sink.trace(it));
+        }
+        self.clear();
+    }
+
+    /// Each trace in a draft of its own.
+    pub(crate) fn drafts(&self) -> Vec<Draft> {
+        let mut parts: Vec<(Draft, HashMap<u32, u32, FixedState>)> = Vec::new();
+        parts.resize_with(self.traces.len(), Default::default);
+        for (span, trace) in self.draft.spans.iter().zip(&self.trace_of) {
+            let (part, processes) = &mut parts[*trace as usize];
+            let process =
+                *processes.entry(span.process).or_insert_with(|| part.append_process(&self.draft, span.process));
+            part.append_span(&self.draft, span, process);
+        }
+        let mut drafts = Vec::with_capacity(parts.len());
+        for ((mut part, _), id) in parts.into_iter().zip(&self.traces) {
+            part.id = Some(id.clone());
+            part.skew_corrected = self.draft.skew_corrected;
+            part.cut = self.draft.cut.clone();
+            part.links = self.draft.links;
+            drafts.push(part);
+        }
+        drafts
+    }
+}
