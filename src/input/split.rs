@@ -119,6 +119,7 @@ pub(crate) fn split(
         found: Frames::default(),
         adrift: false,
         anchor: None,
+        has_lines: None,
         beginnings: Vec::new(),
     };
     splitter.found.formats.insert(origin.format);
@@ -144,6 +145,8 @@ struct Splitter<'a, 'r> {
     adrift: bool,
     /// The first byte of the buffer that is still needed, when it is before the stream's position.
     anchor: Option<usize>,
+    /// Whether the elements that stood alone were lines, if there were any.
+    has_lines: Option<bool>,
     /// How the values met so far began, up to their first key, and of which format those were.
     beginnings: Vec<(Vec<u8>, usize)>,
 }
@@ -310,7 +313,9 @@ impl Splitter<'_, '_> {
             {
                 self.anchor = None;
                 self.stream.at = start;
-                return self.element().map(|()| None);
+                self.element()?;
+                self.note_line();
+                return Ok(None);
             } else {
                 let value = self.small()?;
                 if self.found.members.len() < MOST_MEMBERS && value.len() <= LARGEST_MEMBER {
@@ -420,6 +425,15 @@ impl Splitter<'_, '_> {
         self.check(start..self.stream.bytes.len(), true)?;
         self.stream.at = self.stream.bytes.len();
         self.syntax("the text ends inside a value")
+    }
+
+    /// Notes whether the element found last, which stands alone, is a line.
+    fn note_line(&mut self) {
+        if self.has_lines != Some(false)
+            && let Some(element) = self.elements.last()
+        {
+            self.has_lines = Some(memchr::memchr(b'\n', &self.stream.bytes[element.clone()]).is_none());
+        }
     }
 
     fn push(&mut self, element: Range<usize>) {

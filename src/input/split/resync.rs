@@ -58,8 +58,7 @@ impl Splitter<'_, '_> {
     /// Judges the bracket at the stream's position: an element has one of the keys that show it. Where
     /// it begins a line, as in files of lines, any key of an element will do.
     fn candidate(&self) -> Candidate {
-        let is_of_lines = !self.found.has_array && !self.found.has_envelope;
-        let begins_line = is_of_lines && self.stream.begins_line();
+        let begins_line = self.has_lines == Some(true) && self.stream.begins_line();
         let bytes = &self.stream.bytes[self.stream.at..];
         // Look at a little first: most brackets are tags.
         let mut window = PIECE / 64;
