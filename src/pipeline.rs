@@ -6,15 +6,16 @@
 //! A trace met twice is one trace. While streaming only its id and a fingerprint are kept; when a
 //! copy turns up that differs, everything is read again with such traces held back until complete.
 
+mod keep;
 mod seen;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
@@ -26,8 +27,9 @@ use crate::input::{
     detect, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
-use seen::Seen;
-use worker::Worker;
+use keep::Keeper;
+use seen::{Complete, Seen};
+use worker::{Finished, Finisher, Worker};
 
 /// Takes traces, one after the other, each complete and analyzed.
 pub(crate) trait Consumer: Send {
@@ -110,6 +112,10 @@ struct Fault {
 }
 
 impl Shared {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn spare(&self) -> Option<Vec<u8>> {
         self.spares.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
@@ -162,24 +168,25 @@ fn read_once<C: Consumer>(
         stopped: AtomicBool::new(false),
         spares: Mutex::default(),
     };
-    let (mut workers, mut tally) = if reading.threads.get() == 1 {
-        let mut worker = Worker::new(reading, &shared, fresh());
+    let (workers, mut tally) = if reading.threads.get() == 1 {
+        let mut worker = Worker::new(reading, &shared, 0, fresh()).context(NO_SPOOL)?;
         let tally = read_sources(reading, &shared, &mut worker)?;
         (vec![worker.finish()], tally)
     } else {
         read_threaded(reading, &shared, fresh)?
     };
-    let seen = shared.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (conflicts, complete) = seen.finish();
-    if conflicts.is_empty()
-        && let Some((consumer, part)) = workers.pop()
-    {
-        workers.push(worker::finish_held(reading, complete, consumer, part));
+    let seen = shared.seen.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    let (mut finishers, keepers): (Vec<_>, Vec<_>) = workers.into_iter().map(|it| (it.finisher, it.keeper)).unzip();
+    if seen.conflicts.is_empty() {
+        finish_held(&mut finishers, &keepers, &seen.complete).context("failed to read back what was kept for later")?;
     }
-    let mut consumers = Vec::with_capacity(workers.len());
-    for (consumer, part) in workers {
-        consumers.push(consumer);
-        tally.merge(part);
+    for (source, n_traces) in &seen.n_loose {
+        tally.sources.entry(*source).or_default().n_traces += n_traces;
+    }
+    let mut consumers = Vec::with_capacity(finishers.len());
+    for finisher in finishers {
+        consumers.push(finisher.consumer);
+        tally.merge(finisher.tally);
     }
     for (idx, source) in &tally.sources {
         tally.incomplete.extend(source.incomplete.iter().map(|it| format!("{}: {it}", reading.sources[*idx].name)));
@@ -189,7 +196,26 @@ fn read_once<C: Consumer>(
             .incomplete
             .push(format!("{} cut short by their server (more spans than it shows)", traces(tally.n_cut_traces)));
     }
-    Ok((consumers, tally, conflicts))
+    Ok((consumers, tally, seen.conflicts))
+}
+
+const NO_SPOOL: &str = "failed to make a temporary file for spans whose traces are not complete yet";
+
+/// Gives on the traces that were held back, in the order of their ids, to one thread or to whichever is free.
+fn finish_held<C: Consumer>(
+    finishers: &mut [Finisher<C>],
+    keepers: &[Keeper],
+    complete: &[Complete],
+) -> io::Result<()> {
+    let taken = AtomicUsize::new(0);
+    let next = || complete.get(taken.fetch_add(1, Ordering::Relaxed));
+    if let [finisher] = finishers {
+        return finisher.run(keepers, &mut { next });
+    }
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = finishers.iter_mut().map(|it| scope.spawn(|| it.run(keepers, &mut { next }))).collect();
+        handles.into_iter().try_for_each(|it| it.join().expect("a worker does not panic"))
+    })
 }
 
 fn traces(n: u64) -> String {
@@ -200,16 +226,20 @@ fn read_threaded<C: Consumer>(
     reading: &Reading<'_>,
     shared: &Shared,
     fresh: &(dyn Fn() -> C + Sync),
-) -> anyhow::Result<(Vec<(C, Tally)>, Tally)> {
+) -> anyhow::Result<(Vec<Finished<C>>, Tally)> {
     let n_workers = reading.threads.get();
     // As many chunks may wait as are being worked on: memory stays bounded.
     let (sender, receiver) = mpsc::sync_channel::<Chunk>(n_workers);
     let receiver = Mutex::new(receiver);
+    let workers: io::Result<Vec<Worker<'_, C>>> =
+        (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh())).collect();
+    let workers = workers.context(NO_SPOOL)?;
     std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..n_workers)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut worker = Worker::new(reading, shared, fresh());
+        let receiver = &receiver;
+        let handles: Vec<_> = workers
+            .into_iter()
+            .map(|mut worker| {
+                scope.spawn(move || {
                     loop {
                         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
                         let Ok(chunk) = next else { break };
@@ -315,7 +345,7 @@ fn read_source(
     let n_bytes = frames.n_bytes + n_mark as u64;
     let formats: Vec<&str> = frames.formats.iter().map(|it| FORMATS[*it].name()).collect();
     for (key, (count, place)) in &frames.foreign {
-        let reason = format!("a value of no trace (its first key is `{key}`)");
+        let reason = format!("a value without spans (its first key is `{key}`)");
         (0..*count).for_each(|_| tally.skips.add(&reason, idx, || *place));
     }
     let found =

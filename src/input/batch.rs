@@ -116,6 +116,26 @@ impl Batch {
         self.wanted.key(key).is_some()
     }
 
+    /// Whether everything is kept.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.wanted.is_all()
+    }
+
+    /// Adds an attribute to a run: to the one added last in its place, otherwise to a copy of it.
+    pub(crate) fn with_attribute(&mut self, run: Run, key: &str, value: &str) -> Run {
+        if !self.wants(key) {
+            return run;
+        }
+        if run.end == self.draft.attribute_mark() {
+            self.text_attribute(key, value);
+            return Run { start: run.start, end: run.end + 1 };
+        }
+        let mark = self.mark_attributes();
+        self.draft.attributes.extend_from_within(run.range());
+        self.text_attribute(key, value);
+        self.attributes_since(mark)
+    }
+
     /// Adds an attribute, if any pass or filter reads it. Null is none; lists and objects are kept as JSON.
     pub(crate) fn attribute(&mut self, key: &str, value: &Node<'_>) {
         match value {
@@ -170,7 +190,8 @@ impl Batch {
         };
         let trace = self.trace(&span.trace);
         let start = self.draft.references.len() as u32;
-        let parent = span.parent.into_iter().map(|it| Reference { span: it, trace: None, follows_from: false });
+        let parent =
+            span.parent.into_iter().map(|it| Reference { span: it, trace: None, follows_from: false, is_link: false });
         self.draft.references.extend(parent.chain(span.links));
         let operation = if span.operation.is_empty() { UNKNOWN_OPERATION } else { span.operation };
         self.draft.spans.push(DraftSpan {

@@ -6,6 +6,8 @@
 mod detect;
 mod span;
 
+pub(super) use detect::judge as server_errors;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;

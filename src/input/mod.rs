@@ -10,6 +10,7 @@ mod head;
 mod instant;
 mod jaeger;
 mod json;
+mod otlp;
 mod py;
 pub mod source;
 mod split;
@@ -18,10 +19,11 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use batch::{Batch, NewSpan};
+pub(crate) use batch::{Batch, Mark, NewSpan};
 pub(crate) use detect::{BOM, NotDetected, detect};
 pub(crate) use head::{HEAD, Head};
 pub(crate) use instant::{decimal_ns, rfc3339_ns};
+use jaeger::server_errors;
 pub use split::SplitOptions;
 pub(crate) use split::{Emit, Frame, Frames, SplitError, fault_in, split};
 pub use stream::{Chunk, Origin, Place};
@@ -30,7 +32,7 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &py::Py];
+pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &otlp::JaegerV3, &otlp::Tempo, &otlp::Otlp, &py::Py];
 
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {
@@ -83,7 +85,7 @@ pub(crate) trait Format: Sync {
 }
 
 /// Parses elements of one format.
-pub(crate) trait Parser {
+pub(crate) trait Parser: Send {
     /// Parses one element of a chunk, from its text.
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), json::Fault>;
 }

@@ -276,7 +276,7 @@ impl Splitter<'_, '_> {
             self.anchor = None;
             return Ok(());
         }
-        let start = self.stream.place(self.stream.at);
+        let start = self.stream.place(self.stream.at - 1);
         let first_key = self.members("")?;
         if self.anchor.take().is_some()
             && let Some(key) = first_key

@@ -132,7 +132,7 @@ impl Assembler {
             let mut chosen = (NONE, false);
             let mut named = false;
             let mut of_itself = false;
-            for reference in &draft.references[span.references.range()] {
+            for reference in draft.references[span.references.range()].iter().filter(|it| !it.is_link) {
                 if reference.trace.as_deref().is_some_and(|it| Some(it) != draft.id.as_ref()) {
                     repairs.foreign_references += 1;
                     continue;

@@ -21,6 +21,10 @@ impl Run {
         self.start as usize..self.end as usize
     }
 
+    pub(crate) fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
     pub(crate) fn shifted(self, by: u32) -> Run {
         Run { start: self.start + by, end: self.end + by }
     }
@@ -75,6 +79,9 @@ macro_rules! known {
         pub enum Known { $($name,)* }
 
         impl Known {
+            /// All of them, in order.
+            pub const ALL: &[Known] = &[$(Known::$name,)*];
+
             /// The key with this spelling.
             pub fn from_text(text: &str) -> Option<Known> {
                 match text { $($text => Some(Known::$name),)* _ => None }
@@ -164,6 +171,11 @@ impl Wanted {
         others.sort();
         others.dedup();
         Wanted { others, all: false }
+    }
+
+    /// Whether every key is needed.
+    pub fn is_all(&self) -> bool {
+        self.all
     }
 
     /// Every key.

@@ -98,6 +98,8 @@ pub struct Reference {
     pub trace: Option<Box<Id>>,
     /// Whether the other waits for this one.
     pub follows_from: bool,
+    /// Whether it is a mere hint at another span, never its parent.
+    pub is_link: bool,
 }
 
 /// Why a span has no duration.
@@ -185,10 +187,17 @@ impl Draft {
         self.skew_corrected |= other.skew_corrected;
         self.cut = self.cut.take().max(other.cut.clone());
         self.links = self.links.max(other.links);
-        self.id = match (self.id.take(), &other.id) {
-            (Some(mine), Some(theirs)) => Some(longest_written(mine, theirs)),
-            (mine, theirs) => mine.or_else(|| theirs.clone()),
-        };
+        if let Some(id) = &other.id {
+            self.add_id(id.clone());
+        }
+    }
+
+    /// Takes another spelling of its id, if that is longer.
+    pub fn add_id(&mut self, id: Id) {
+        self.id = Some(match self.id.take() {
+            Some(mine) => longest_written(mine, &id),
+            None => id,
+        });
     }
 
     /// Adds a copy of one span of another draft, with all that belongs to it.
@@ -274,7 +283,7 @@ impl Draft {
         (process.is_known, span.start_ns, span.duration_ns, span.kind).hash(hasher);
         (span.failed, span.shared, span.supplement).hash(hasher);
         for reference in &self.references[span.references.range()] {
-            reference.follows_from.hash(hasher);
+            (reference.follows_from, reference.is_link).hash(hasher);
             (&reference.span, &reference.trace).hash(hasher);
         }
         self.hash_attributes(span.attributes, hasher);

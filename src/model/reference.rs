@@ -87,6 +87,7 @@ fn draft_of(spans: &[Raw]) -> Draft {
                 span: Id::parse(&id_text(reference.span)).unwrap(),
                 trace: reference.foreign.then(|| Box::new(Id::parse("bad").unwrap())),
                 follows_from: reference.follows_from,
+                is_link: false,
             });
         }
         let references = Run { start: first_reference, end: draft.references.len() as u32 };

@@ -91,7 +91,7 @@ fn add_span(draft: &mut Draft, line: &str, id: Id, parent: Option<Id>) {
     span.process = add_process(draft, words[0], host.as_deref());
     if let Some(parent) = parent {
         let start = draft.references.len() as u32;
-        draft.references.push(Reference { span: parent, trace: None, follows_from });
+        draft.references.push(Reference { span: parent, trace: None, follows_from, is_link: false });
         span.references = Run { start, end: start + 1 };
     }
     draft.spans.push(span);

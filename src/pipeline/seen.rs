@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
+use super::keep::Segment;
 use crate::input::Place;
-use crate::model::{Draft, Id};
 
 /// What to do with a trace that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +17,9 @@ pub(super) enum Admission {
     Repeat,
     /// A different copy was analyzed before: nothing can be done in this pass.
     Differs,
-    /// It is kept until the end.
-    Held,
+    /// It is to be kept until the end.
+    Hold,
 }
-
-/// Spans that come without their trace's others have no fingerprint of their own.
-const LOOSE: u64 = 0;
 
 /// The ids met so far.
 #[derive(Debug, Default)]
@@ -30,87 +27,139 @@ pub(super) struct Seen {
     /// 24 bytes a trace, and the map's own.
     fingerprints: HashMap<u128, u64, FixedState>,
     conflicts: HashSet<u128>,
-    held: HashMap<u128, Held>,
+    held: HashMap<u128, Held, FixedState>,
+    /// The whole copies of traces that are held, which all differ.
+    copies: HashMap<u128, HashSet<u64>>,
+    /// Sources of loose spans beyond the first of each trace.
+    more_sources: HashMap<u128, BTreeSet<u32>>,
 }
 
 /// A trace of which there may be more to come.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
-    pub(super) draft: Draft,
-    /// Where its parts stood: the first place in each source.
-    pub(super) places: BTreeMap<usize, Place>,
-    /// Sources of loose spans only, which no copy has been counted for.
-    pub(super) loose_in: BTreeSet<usize>,
-    /// The whole copies, which all differ.
-    fingerprints: HashSet<u64>,
+    /// The part kept last.
+    last: Segment,
+    /// Where its first part stood.
+    source: u32,
+    place: Place,
+    /// The first source with loose spans of it, which no copy has been counted for.
+    loose_in: u32,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+/// A trace that was held, and is complete now.
+#[derive(Clone, Debug)]
+pub(super) struct Complete {
+    /// Its id, as a number.
+    pub(super) key: u128,
+    /// The part kept last.
+    pub(super) last: Segment,
+    /// Where its first part stood.
+    pub(super) first: (usize, Place),
+    /// Whether it had to be joined out of parts that differ.
+    pub(super) is_split: bool,
+}
+
+/// What was met of a whole reading.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// Ids whose copies differ, to be held back in another reading.
+    pub(super) conflicts: HashSet<u128>,
+    /// What was held in this one, by id.
+    pub(super) complete: Vec<Complete>,
+    /// For each source, how many traces it has loose spans of.
+    pub(super) n_loose: BTreeMap<usize, u64>,
 }
 
 impl Held {
-    /// Whether it had to be joined out of parts that differ.
-    pub(super) fn is_split(&self) -> bool {
-        self.fingerprints.len() + usize::from(!self.loose_in.is_empty()) > 1
-    }
+    const NONE: Held = Held { last: Segment::NONE, source: NOWHERE, place: Place::START, loose_in: NOWHERE };
 
-    fn append(&mut self, draft: &Draft, source: usize, place: Place) {
-        self.draft.append(draft);
-        let first = self.places.entry(source).or_insert(place);
-        *first = place.min(*first);
+    /// Chains another part; gives the one before it.
+    fn add(&mut self, segment: Segment, source: usize, place: Place) -> Segment {
+        let source = source as u32;
+        if (source, place) < (self.source, self.place) {
+            (self.source, self.place) = (source, place);
+        }
+        std::mem::replace(&mut self.last, segment)
     }
 }
 
 impl Seen {
     /// One that keeps these traces until the end.
     pub(super) fn holding(ids: &HashSet<u128>) -> Seen {
-        Seen { held: ids.iter().map(|it| (*it, Held::default())).collect(), ..Seen::default() }
+        Seen { held: ids.iter().map(|it| (*it, Held::NONE)).collect(), ..Seen::default() }
     }
 
     /// Judges a whole trace by its fingerprint.
-    pub(super) fn admit(&mut self, draft: &Draft, fingerprint: u64, source: usize, place: Place) -> Admission {
-        let id = draft.id.as_ref().map_or(0, Id::compact);
-        // 0 is taken.
-        let fingerprint = fingerprint.max(1);
-        if let Some(held) = self.held.get_mut(&id) {
-            if !held.fingerprints.insert(fingerprint) {
-                return Admission::Repeat;
-            }
-            held.append(draft, source, place);
-            return Admission::Held;
+    pub(super) fn admit(&mut self, key: u128, fingerprint: u64) -> Admission {
+        if self.held.contains_key(&key) {
+            let is_new = self.copies.entry(key).or_default().insert(fingerprint);
+            return if is_new { Admission::Hold } else { Admission::Repeat };
         }
-        match self.fingerprints.entry(id) {
+        match self.fingerprints.entry(key) {
             Entry::Vacant(entry) => {
                 entry.insert(fingerprint);
                 Admission::First
             }
             Entry::Occupied(entry) if *entry.get() == fingerprint => Admission::Repeat,
             Entry::Occupied(_) => {
-                self.conflicts.insert(id);
+                self.conflicts.insert(key);
                 Admission::Differs
             }
         }
     }
 
-    /// Keeps loose spans.
-    pub(super) fn hold(&mut self, draft: &Draft, source: usize, place: Place) {
-        let id = draft.id.as_ref().map_or(0, Id::compact);
-        if !self.held.contains_key(&id) {
-            match self.fingerprints.entry(id) {
-                // A whole copy was analyzed without these spans.
-                Entry::Occupied(_) => {
-                    self.conflicts.insert(id);
-                    return;
-                }
-                Entry::Vacant(entry) => entry.insert(LOOSE),
-            };
-        }
-        let held = self.held.entry(id).or_default();
-        held.append(draft, source, place);
-        held.loose_in.insert(source);
+    /// Chains a whole copy that is held; gives the part before it.
+    pub(super) fn hold_copy(&mut self, key: u128, segment: Segment, source: usize, place: Place) -> Segment {
+        self.held.entry(key).or_insert(Held::NONE).add(segment, source, place)
     }
 
-    /// The ids whose copies differ, to be held back in another pass; and what was held in this one, by id.
-    pub(super) fn finish(self) -> (HashSet<u128>, Vec<Held>) {
-        let mut held: Vec<Held> = self.held.into_values().filter(|it| !it.draft.spans.is_empty()).collect();
-        held.sort_unstable_by(|a, b| a.draft.id.cmp(&b.draft.id));
-        (self.conflicts, held)
+    /// Chains loose spans; gives the part before them, or nothing where a whole copy was analyzed
+    /// without these spans.
+    pub(super) fn hold_loose(&mut self, key: u128, segment: Segment, source: usize, place: Place) -> Option<Segment> {
+        let held = match self.held.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                if !self.fingerprints.is_empty() && self.fingerprints.contains_key(&key) {
+                    self.conflicts.insert(key);
+                    return None;
+                }
+                entry.insert(Held::NONE)
+            }
+        };
+        if held.loose_in == NOWHERE {
+            held.loose_in = source as u32;
+        } else if held.loose_in != source as u32 {
+            self.more_sources.entry(key).or_default().insert(source as u32);
+        }
+        Some(held.add(segment, source, place))
+    }
+
+    /// What was met, once all is read.
+    pub(super) fn finish(self) -> Finished {
+        let Seen { conflicts, held, copies, more_sources, .. } = self;
+        let mut n_loose: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut count = |source: u32| *n_loose.entry(source as usize).or_default() += 1;
+        #[expect(clippy::iter_over_hash_type, reason = "sums do not show the order")]
+        for sources in more_sources.values() {
+            sources.iter().copied().for_each(&mut count);
+        }
+        let mut complete = Vec::with_capacity(held.len());
+        complete.extend(held.into_iter().filter(|(_, it)| it.last != Segment::NONE).map(|(key, it)| {
+            let is_loose = it.loose_in != NOWHERE;
+            if is_loose {
+                count(it.loose_in);
+            }
+            let n_copies = copies.get(&key).map_or(0, HashSet::len);
+            Complete {
+                key,
+                last: it.last,
+                first: (it.source as usize, it.place),
+                is_split: n_copies + usize::from(is_loose) > 1,
+            }
+        }));
+        complete.sort_unstable_by_key(|it| it.key);
+        Finished { conflicts, complete, n_loose }
     }
 }

@@ -1,12 +1,14 @@
 //! One thread's share: parse, assemble, give to the consumer.
 
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
-use super::seen::{Admission, Held};
+use super::keep::{Arena, Keeper, Segment, recall};
+use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
 use crate::input::{Batch, Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
-use crate::model::{Assembler, Draft, Wanted, is_plausible};
+use crate::model::{Assembler, Draft, Id, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
     shared: &'a Shared,
@@ -21,13 +23,26 @@ struct Stage<C> {
     assembler: Assembler,
     consumer: C,
     tally: Tally,
+    keeper: Keeper,
 }
 
 impl<'a, C: Consumer> Worker<'a, C> {
-    pub(super) fn new(reading: &Reading<'_>, shared: &'a Shared, consumer: C) -> Worker<'a, C> {
-        let stage = Stage { assembler: Assembler::new(reading.derive), consumer, tally: Tally::default() };
+    /// The worker of thread `number`.
+    pub(super) fn new(
+        reading: &Reading<'_>,
+        shared: &'a Shared,
+        number: usize,
+        consumer: C,
+    ) -> io::Result<Worker<'a, C>> {
+        let arena = if reading.wanted.is_all() { Arena::spool()? } else { Arena::memory() };
+        let stage = Stage {
+            assembler: Assembler::new(reading.derive),
+            consumer,
+            tally: Tally::default(),
+            keeper: Keeper::new(number, arena),
+        };
         let parsers = FORMATS.iter().map(|_| None).collect();
-        Worker { shared, wanted: Arc::clone(&reading.wanted), parsers, stage }
+        Ok(Worker { shared, wanted: Arc::clone(&reading.wanted), parsers, stage })
     }
 
     /// Parses and analyzes a chunk; says whether to go on.
@@ -50,8 +65,9 @@ impl<'a, C: Consumer> Worker<'a, C> {
         !self.shared.stopped.load(Ordering::Relaxed)
     }
 
-    pub(super) fn finish(self) -> (C, Tally) {
-        (self.stage.consumer, self.stage.tally)
+    pub(super) fn finish(self) -> Finished<C> {
+        let Stage { assembler, consumer, tally, keeper } = self.stage;
+        Finished { finisher: Finisher { assembler, consumer, tally }, keeper }
     }
 }
 
@@ -75,46 +91,83 @@ struct ElementSink<'a, C> {
 }
 
 impl<C> ElementSink<'_, C> {
-    /// About where the element stands: its chunk's place, which costs nothing to know.
-    fn place(&self) -> Place {
-        self.chunk.place
+    fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl ExactSizeIterator<Item = usize>) {
+        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
+        source.n_spans += spans.len() as u64;
+        self.hold(draft, id, spans, |seen, segment, source, place| {
+            seen.hold_loose(id.compact(), segment, source, place)
+        });
+    }
+
+    /// Keeps spans of a trace until all of its parts have come.
+    fn hold(
+        &mut self,
+        draft: &Draft,
+        id: &Id,
+        spans: impl Iterator<Item = usize>,
+        chain: impl FnOnce(&mut Seen, Segment, usize, Place) -> Option<Segment>,
+    ) {
+        // About where the element stands: its chunk's place, which costs nothing to know.
+        let (source, place) = (self.chunk.origin.source, self.chunk.place);
+        let keeper = &mut self.stage.keeper;
+        let outcome = keeper.keep(draft, id, spans).and_then(|segment| {
+            let before = chain(&mut self.shared.seen(), segment, source, place);
+            before.map_or(Ok(()), |it| keeper.chain(segment, it))
+        });
+        if let Err(err) = outcome {
+            self.shared.report(self.chunk.origin, place, format!("failed to keep spans for later ({err})"));
+        }
     }
 }
 
 impl<C: Consumer> Sink for ElementSink<'_, C> {
     fn trace(&mut self, draft: &mut Draft) {
-        if draft.spans.is_empty() {
-            return;
-        }
+        let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_traces += 1;
         source.n_spans += draft.spans.len() as u64;
-        let (source, place) = (self.chunk.origin.source, self.place());
         // Before the lock, which all threads want.
         let fingerprint = draft.fingerprint();
-        let mut seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let admission = seen.admit(draft, fingerprint, source, place);
-        drop(seen);
+        let admission = self.shared.seen().admit(id.compact(), fingerprint);
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
+                    let source = self.chunk.origin.source;
                     self.stage.tally.skips.add(IMPLAUSIBLE, source, || self.chunk.place(self.start));
                 }
             }
             Admission::Repeat => self.stage.tally.repairs.repeated_traces += 1,
-            Admission::Differs | Admission::Held => {}
+            Admission::Differs => {}
+            Admission::Hold => {
+                let all = 0..draft.spans.len();
+                self.hold(draft, &id, all, |seen, segment, source, place| {
+                    Some(seen.hold_copy(id.compact(), segment, source, place))
+                });
+            }
         }
     }
 
     fn spans(&mut self, draft: &mut Draft) {
-        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
-        source.n_spans += draft.spans.len() as u64;
-        let (source, place) = (self.chunk.origin.source, self.place());
-        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).hold(draft, source, place);
+        let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
+        self.hold_loose(draft, &id, 0..draft.spans.len());
     }
 
     fn batch(&mut self, batch: &Batch) {
-        batch.drafts().iter_mut().for_each(|it| self.spans(it));
+        // Each trace's spans together: sorted by counting.
+        let mut ends = vec![0u32; batch.traces.len() + 1];
+        batch.trace_of.iter().for_each(|it| ends[*it as usize + 1] += 1);
+        (1..ends.len()).for_each(|it| ends[it] += ends[it - 1]);
+        let mut next = ends.clone();
+        let mut order = vec![0u32; batch.trace_of.len()];
+        for (span, trace) in batch.trace_of.iter().enumerate() {
+            let place = &mut next[*trace as usize];
+            order[*place as usize] = span as u32;
+            *place += 1;
+        }
+        for (trace, id) in batch.traces.iter().enumerate() {
+            let spans = &order[ends[trace] as usize..ends[trace + 1] as usize];
+            self.hold_loose(&batch.draft, id, spans.iter().map(|it| *it as usize));
+        }
     }
 
     fn incomplete(&mut self, why: &str) {
@@ -132,39 +185,58 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
 const IMPLAUSIBLE: &str = "a trace start before 2000 or after 2099 (left out of the timeline and of time ranges)";
 
 impl<C: Consumer> Stage<C> {
-    /// Assembles a draft and gives the trace on; says whether its start is plausible.
     fn take(&mut self, draft: &mut Draft) -> bool {
-        self.tally.n_cut_traces += u64::from(draft.cut.is_some());
-        let trace = self.assembler.assemble(std::mem::take(draft));
-        self.tally.n_traces += 1;
-        self.tally.n_spans += trace.spans().len() as u64;
-        self.tally.repairs.add(&trace.repairs);
-        self.consumer.trace(&trace);
-        let plausible = is_plausible(trace.start_ns());
-        *draft = self.assembler.recycle(trace);
-        plausible
+        take(&mut self.assembler, &mut self.consumer, &mut self.tally, draft)
     }
 }
 
-/// Gives on the traces that were held back until all their parts had come.
-pub(super) fn finish_held<C: Consumer>(
-    reading: &Reading<'_>,
-    held: Vec<Held>,
-    consumer: C,
-    tally: Tally,
-) -> (C, Tally) {
-    let mut stage = Stage { assembler: Assembler::new(reading.derive), consumer, tally };
-    for mut held in held {
-        stage.tally.repairs.split_traces += u64::from(held.is_split());
-        for source in &held.loose_in {
-            stage.tally.sources.entry(*source).or_default().n_traces += 1;
-        }
-        let first = held.places.pop_first();
-        if !stage.take(&mut held.draft)
-            && let Some((source, place)) = first
-        {
-            stage.tally.skips.add(IMPLAUSIBLE, source, || place);
-        }
+/// Assembles a draft and gives the trace on; says whether its start is plausible.
+fn take<C: Consumer>(assembler: &mut Assembler, consumer: &mut C, tally: &mut Tally, draft: &mut Draft) -> bool {
+    if draft.spans.iter().all(|it| it.supplement) {
+        tally.repairs.lone_supplements += draft.spans.len() as u64;
+        draft.clear();
+        return true;
     }
-    (stage.consumer, stage.tally)
+    tally.n_cut_traces += u64::from(draft.cut.is_some());
+    let trace = assembler.assemble(std::mem::take(draft));
+    tally.n_traces += 1;
+    tally.n_spans += trace.spans().len() as u64;
+    tally.repairs.add(&trace.repairs);
+    consumer.trace(&trace);
+    let plausible = is_plausible(trace.start_ns());
+    *draft = assembler.recycle(trace);
+    plausible
+}
+
+/// A worker that has parsed all there was.
+pub(super) struct Finished<C> {
+    pub(super) finisher: Finisher<C>,
+    pub(super) keeper: Keeper,
+}
+
+/// Gives on the traces that were held back until all their parts had come.
+pub(super) struct Finisher<C> {
+    assembler: Assembler,
+    pub(super) consumer: C,
+    pub(super) tally: Tally,
+}
+
+impl<C: Consumer> Finisher<C> {
+    /// Gives on every trace that `next` names, until it names none.
+    pub(super) fn run<'a>(
+        &mut self,
+        keepers: &[Keeper],
+        next: &mut dyn FnMut() -> Option<&'a Complete>,
+    ) -> io::Result<()> {
+        let mut draft = Draft::default();
+        while let Some(complete) = next() {
+            recall(keepers, complete.last, &mut draft)?;
+            self.tally.repairs.split_traces += u64::from(complete.is_split);
+            if !take(&mut self.assembler, &mut self.consumer, &mut self.tally, &mut draft) {
+                let (source, place) = complete.first;
+                self.tally.skips.add(IMPLAUSIBLE, source, || place);
+            }
+        }
+        Ok(())
+    }
 }

@@ -372,7 +372,7 @@ impl Capture {
                 "cycles": 0, "duplicate_spans": 0, "renamed_spans": 0, "shared_spans": 0, "merged_spans": 0,
                 "negative_durations": 0, "missing_durations": 0, "missing_starts": 0, "missing_processes": 0,
                 "foreign_references": 0, "clock_skew": 0, "clock_skew_max_us": 0,
-                "repeated_traces": 0, "split_traces": 0,
+                "repeated_traces": 0, "split_traces": 0, "lone_supplements": 0,
             },
         })
     }

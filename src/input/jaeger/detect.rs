@@ -102,7 +102,7 @@ fn element(cursor: &mut Cursor<'_>, seen: &mut Head) -> super::Result<()> {
     })
 }
 
-pub(super) fn judge(frames: &Frames) -> Judgement {
+pub(in crate::input) fn judge(frames: &Frames) -> Judgement {
     let mut judgement = Judgement::default();
     let errors: Vec<String> = frames
         .members

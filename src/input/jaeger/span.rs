@@ -212,14 +212,19 @@ impl JaegerParser {
                 }
                 (None, _) => None,
             };
-            let reference = Reference { span: raw.span.clone(), trace, follows_from: raw.follows_from };
+            let reference = Reference { span: raw.span.clone(), trace, follows_from: raw.follows_from, is_link: false };
             self.draft.references.push(reference);
         }
         // The old dialect's parent, where references do not say it already.
         if let Some(parent) = &fields.parent
             && !element.references.iter().any(|it| it.span == *parent)
         {
-            self.draft.references.push(Reference { span: parent.clone(), trace: None, follows_from: false });
+            self.draft.references.push(Reference {
+                span: parent.clone(),
+                trace: None,
+                follows_from: false,
+                is_link: false,
+            });
         }
         Run { start, end: self.draft.references.len() as u32 }
     }

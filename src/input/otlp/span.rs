@@ -1,0 +1,291 @@
+//! One span of OTLP.
+
+use std::borrow::Cow;
+
+use super::value::{self, AnyValue};
+use super::{OtlpParser, Result, Said, text_of};
+use crate::input::json::{Cursor, Value};
+use crate::input::{Mark, NewSpan, Sink, decimal_ns};
+use crate::model::{Id, Kind, NoDuration, Reference, Run};
+
+/// Memory of the span before, for the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    events: Vec<(Option<i64>, Run)>,
+}
+
+/// A span's fields as they come.
+#[derive(Default)]
+struct Fields<'a> {
+    trace: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    parent: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+    kind: Option<Kind>,
+    start: Instant,
+    end: Instant,
+    failed: Option<bool>,
+    description: Option<Cow<'a, str>>,
+    attributes: Run,
+    links: Vec<Reference>,
+    said: Vec<Said>,
+}
+
+/// A moment as it was written.
+#[derive(Clone, Copy, Debug, Default)]
+enum Instant {
+    #[default]
+    Missing,
+    Ns(i64),
+    Nonsense,
+}
+
+impl OtlpParser {
+    /// Reads a span into the batch, or counts it as skipped.
+    pub(super) fn span(&mut self, cursor: &mut Cursor<'_>, process: u32, sink: &mut dyn Sink) -> Result<()> {
+        let at = cursor.position();
+        let mut fields = Fields::default();
+        self.scratch.events.clear();
+        cursor.object(|cursor, key| self.field(cursor, key, &mut fields))?;
+        if let Err(reason) = self.push(fields, process) {
+            sink.skip(reason, at);
+        }
+        Ok(())
+    }
+
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &str, fields: &mut Fields<'a>) -> Result<()> {
+        match key {
+            "traceId" | "trace_id" => fields.trace = text_of(cursor.value()?),
+            "spanId" | "span_id" => fields.id = text_of(cursor.value()?),
+            "parentSpanId" | "parent_span_id" => fields.parent = text_of(cursor.value()?),
+            "name" => fields.name = text_of(cursor.value()?),
+            "kind" => fields.kind = kind_of(&cursor.value()?),
+            "startTimeUnixNano" | "start_time_unix_nano" => fields.start = instant(&cursor.value()?),
+            "endTimeUnixNano" | "end_time_unix_nano" => fields.end = instant(&cursor.value()?),
+            "attributes" => fields.attributes = self.attributes(cursor, &mut fields.said)?,
+            "events" => self.events(cursor)?,
+            "links" if self.batch.wants_all() => links(cursor, &mut fields.links)?,
+            "status" => status(cursor, fields)?,
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, cursor: &mut Cursor<'_>, said: &mut Vec<Said>) -> Result<Run> {
+        let mark = self.batch.mark_attributes();
+        value::attributes(cursor, |key, value| match key {
+            "@jaeger@warnings" => said.extend(warnings(&value)),
+            "@jaeger@format" | "@jaeger@hash" => {}
+            _ => value.keep(&mut self.batch, key),
+        })?;
+        Ok(self.batch.attributes_since(mark))
+    }
+
+    fn events(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        if cursor.peek() != Some(b'[') {
+            return cursor.skip();
+        }
+        cursor.array(|cursor| {
+            if cursor.peek() != Some(b'{') {
+                return cursor.skip();
+            }
+            let mut at = Instant::Missing;
+            let mut name = None;
+            let mark = self.batch.mark_attributes();
+            cursor.object(|cursor, key| {
+                match key {
+                    "timeUnixNano" | "time_unix_nano" => at = instant(&cursor.value()?),
+                    "name" => name = text_of(cursor.value()?),
+                    "attributes" => value::attributes(cursor, |key, value| value.keep(&mut self.batch, key))?,
+                    _ => cursor.skip()?,
+                }
+                Ok(())
+            })?;
+            self.event(at, name.as_deref(), mark);
+            Ok(())
+        })
+    }
+
+    /// Keeps an event that says something; the name alone does so only where everything is kept.
+    fn event(&mut self, at: Instant, name: Option<&str>, mark: Mark) {
+        let has_more = !self.batch.attributes_since(mark).is_empty();
+        if let Some(name) = name.filter(|_| has_more || self.batch.wants_all()) {
+            self.batch.text_attribute("event", name);
+        }
+        let attributes = self.batch.attributes_since(mark);
+        if !attributes.is_empty() {
+            let at_ns = if let Instant::Ns(ns) = at { Some(ns) } else { None };
+            self.scratch.events.push((at_ns, attributes));
+        }
+    }
+
+    fn push(&mut self, fields: Fields<'_>, process: u32) -> std::result::Result<(), &'static str> {
+        let id_of = |text: &Option<Cow<'_, str>>| text.as_ref().and_then(|it| id(it));
+        let trace = id_of(&fields.trace).ok_or("a span without a trace id")?;
+        let span_id = id_of(&fields.id).ok_or("a span without an id")?;
+        let start_ns = match fields.start {
+            Instant::Ns(0) | Instant::Missing => None,
+            Instant::Ns(ns) => Some(ns),
+            Instant::Nonsense => return Err("a span whose start is not a number"),
+        };
+        let duration_ns = match (start_ns, fields.end) {
+            (_, Instant::Nonsense) => return Err("a span whose end is not a number"),
+            (_, Instant::Ns(0) | Instant::Missing) | (None, _) => Err(NoDuration::Missing),
+            (Some(start_ns), Instant::Ns(end_ns)) => Ok(end_ns.saturating_sub(start_ns)),
+        };
+        let mut attributes = fields.attributes;
+        if let Some(words) = &fields.description {
+            attributes = self.batch.with_attribute(attributes, "otel.status_description", words);
+        }
+        let mark = self.batch.mark_events();
+        for &(at_ns, attributes) in &self.scratch.events {
+            self.batch.event(at_ns, attributes);
+        }
+        let events = self.batch.events_since(mark);
+        self.batch.push(NewSpan {
+            trace,
+            id: span_id,
+            parent: id_of(&fields.parent).filter(|it| !it.is_zero()),
+            links: fields.links,
+            operation: fields.name.as_deref().unwrap_or(""),
+            process,
+            kind: fields.kind,
+            start_ns,
+            duration_ns,
+            failed: fields.failed,
+            shared: false,
+            attributes,
+            events,
+        })?;
+        let span = self.batch.trace_of.len() - 1;
+        self.said.extend(fields.said.into_iter().map(|it| (span, it)));
+        Ok(())
+    }
+}
+
+/// Hexadecimal, or base64 as tools write that know nothing of OTLP's exception for ids.
+pub(super) fn id(text: &str) -> Option<Id> {
+    let n_bytes = match text.len() {
+        24 if text.ends_with("==") => 16,
+        12 if text.ends_with('=') => 8,
+        _ => return Id::parse(text),
+    };
+    let Some(bytes) = base64(text).filter(|it| it.len() == n_bytes) else { return Id::parse(text) };
+    let value = bytes.iter().fold(0u128, |it, byte| it << 8 | u128::from(*byte));
+    Some(Id::Hex { high: (value >> 64) as u64, low: value as u64, digits: 2 * n_bytes as u8, upper: false })
+}
+
+/// Decodes the standard alphabet and the one for addresses.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut held, mut n_bits) = (0u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        held = held << 6 | u32::from(six);
+        n_bits += 6;
+        if n_bits >= 8 {
+            n_bits -= 8;
+            bytes.push((held >> n_bits) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+fn kind_of(value: &Value<'_>) -> Option<Kind> {
+    match value {
+        Value::Number(text) => match *text {
+            "1" => Some(Kind::Internal),
+            "2" => Some(Kind::Server),
+            "3" => Some(Kind::Client),
+            "4" => Some(Kind::Producer),
+            "5" => Some(Kind::Consumer),
+            _ => None,
+        },
+        Value::String(text) => Kind::from_text(text),
+        _ => None,
+    }
+}
+
+fn instant(value: &Value<'_>) -> Instant {
+    let text = match value {
+        Value::Null => return Instant::Missing,
+        Value::Number(text) => text,
+        Value::String(text) if text.is_empty() => return Instant::Missing,
+        Value::String(text) => text.as_ref(),
+        _ => return Instant::Nonsense,
+    };
+    // Plain digits, nearly always.
+    if let Ok(ns) = text.parse() {
+        return Instant::Ns(ns);
+    }
+    decimal_ns(text, 9).map_or(Instant::Nonsense, Instant::Ns)
+}
+
+fn status<'a>(cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> Result<()> {
+    if cursor.peek() != Some(b'{') {
+        return cursor.skip();
+    }
+    cursor.object(|cursor, key| {
+        match key {
+            "code" => {
+                fields.failed = match cursor.value()? {
+                    Value::Number("2") => Some(true),
+                    Value::Number("1") => Some(false),
+                    Value::String(text) => match text.strip_prefix("STATUS_CODE_").unwrap_or(&text) {
+                        "ERROR" | "Error" | "2" => Some(true),
+                        "OK" | "Ok" | "1" => Some(false),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+            }
+            "message" => fields.description = text_of(cursor.value()?),
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    })
+}
+
+fn links(cursor: &mut Cursor<'_>, links: &mut Vec<Reference>) -> Result<()> {
+    if cursor.peek() != Some(b'[') {
+        return cursor.skip();
+    }
+    cursor.array(|cursor| {
+        if cursor.peek() != Some(b'{') {
+            return cursor.skip();
+        }
+        let (mut trace, mut span) = (None, None);
+        cursor.object(|cursor, key| {
+            match key {
+                "traceId" | "trace_id" => trace = text_of(cursor.value()?).and_then(|it| id(&it)),
+                "spanId" | "span_id" => span = text_of(cursor.value()?).and_then(|it| id(&it)),
+                _ => cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        if let Some(span) = span {
+            links.push(Reference { span, trace: trace.map(Box::new), follows_from: true, is_link: true });
+        }
+        Ok(())
+    })
+}
+
+/// The server's warnings, of which two matter.
+fn warnings(value: &AnyValue<'_>) -> Vec<Said> {
+    let words = value.plain_json();
+    let mut said = Vec::new();
+    if words.contains("timestamps were adjusted by") {
+        said.push(Said::SkewCorrected);
+    }
+    if let Some(at) = words.find("trace has more than") {
+        said.push(Said::Cut(words[at..].trim_end_matches(['"', ']']).to_owned()));
+    }
+    said
+}

@@ -1,0 +1,348 @@
+//! Spans of traces that are not complete yet, in about a tenth of the bytes they were read from.
+//!
+//! A thread appends the spans of one trace that stood together as one segment: numbers as varints,
+//! names, processes and short values that recur by their number. Segments of a trace are chained
+//! backwards, whichever thread wrote them. What has to keep every attribute goes to a temporary file.
+
+mod arena;
+mod dictionary;
+
+use std::io;
+
+pub(super) use arena::Arena;
+use arena::Bytes;
+use dictionary::Dictionary;
+
+use crate::model::{
+    Attribute, Draft, DraftSpan, Event, Id, Key, Kind, Known, LinkRules, NoDuration, Process, Reference, Run, ValueType,
+};
+
+/// Where a segment stands: which thread's arena, and where in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment(u64);
+
+impl Segment {
+    /// The end of every chain.
+    pub(super) const NONE: Segment = Segment(u64::MAX);
+    const BITS_OF_PLACE: u32 = 48;
+
+    fn new(keeper: usize, place: u64) -> Segment {
+        Segment((keeper as u64) << Segment::BITS_OF_PLACE | place)
+    }
+
+    fn keeper(self) -> usize {
+        (self.0 >> Segment::BITS_OF_PLACE) as usize
+    }
+
+    fn place(self) -> u64 {
+        self.0 & ((1 << Segment::BITS_OF_PLACE) - 1)
+    }
+}
+
+/// What one thread has kept.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    number: usize,
+    arena: Arena,
+    dictionary: Dictionary,
+    buffer: Vec<u8>,
+}
+
+const HAS_START: u8 = 1;
+const HAS_DURATION: u8 = 2;
+const NEGATIVE_DURATION: u8 = 4;
+const SHARED: u8 = 8;
+const SUPPLEMENT: u8 = 16;
+const FAILED: u8 = 32;
+const FINE: u8 = 64;
+
+const SKEW_CORRECTED: u8 = 1;
+const ZIPKIN: u8 = 2;
+const CUT: u8 = 4;
+
+impl Keeper {
+    /// The keeper of a thread, of which there are few.
+    pub(super) fn new(number: usize, arena: Arena) -> Keeper {
+        Keeper { number, arena, dictionary: Dictionary::default(), buffer: Vec::new() }
+    }
+
+    /// Keeps these spans of a draft, all of the trace with this id; to be chained.
+    pub(super) fn keep(&mut self, draft: &Draft, id: &Id, spans: impl Iterator<Item = usize>) -> io::Result<Segment> {
+        self.buffer.clear();
+        let mut flags = 0;
+        flags |= if draft.skew_corrected { SKEW_CORRECTED } else { 0 };
+        flags |= if draft.links == LinkRules::Zipkin { ZIPKIN } else { 0 };
+        flags |= if draft.cut.is_some() { CUT } else { 0 };
+        self.buffer.push(flags);
+        put_id(&mut self.buffer, id);
+        if let Some(words) = &draft.cut {
+            put_text(&mut self.buffer, words);
+        }
+        let mut base_ns = 0;
+        for idx in spans {
+            self.put_span(draft, &draft.spans[idx], &mut base_ns);
+        }
+        let place = self.arena.append(&self.buffer)?;
+        Ok(Segment::new(self.number, place))
+    }
+
+    /// Says which segment of the trace was kept before this one.
+    pub(super) fn chain(&mut self, segment: Segment, before: Segment) -> io::Result<()> {
+        self.arena.link(segment.place(), before.0)
+    }
+
+    fn put_span(&mut self, draft: &Draft, span: &DraftSpan, base_ns: &mut i64) {
+        let process = self.process(draft, span.process);
+        let operation = self.dictionary.name(span.operation);
+        let out = &mut self.buffer;
+        let mut flags = 0;
+        flags |= if span.start_ns.is_some() { HAS_START } else { 0 };
+        flags |= match span.duration_ns {
+            Ok(_) => HAS_DURATION,
+            Err(NoDuration::Negative) => NEGATIVE_DURATION,
+            Err(NoDuration::Missing) => 0,
+        };
+        flags |= if span.shared { SHARED } else { 0 };
+        flags |= if span.supplement { SUPPLEMENT } else { 0 };
+        flags |= match span.failed {
+            Some(true) => FAILED,
+            Some(false) => FINE,
+            None => 0,
+        };
+        out.push(flags);
+        out.push(span.kind.map_or(0, |it| 1 + it as u8));
+        put_id(out, &span.id);
+        put(out, u64::from(operation));
+        put(out, u64::from(process));
+        if let Some(start_ns) = span.start_ns {
+            put_signed(out, start_ns.wrapping_sub(*base_ns));
+            *base_ns = start_ns;
+        }
+        if let Ok(duration_ns) = span.duration_ns {
+            put_signed(out, duration_ns);
+        }
+        let references = &draft.references[span.references.range()];
+        put(out, references.len() as u64);
+        for reference in references {
+            let flags = [reference.follows_from, reference.trace.is_some(), reference.is_link];
+            out.push((0..3).fold(0, |byte, bit| byte | u8::from(flags[bit]) << bit));
+            put_id(out, &reference.span);
+            if let Some(trace) = &reference.trace {
+                put_id(out, trace);
+            }
+        }
+        self.put_attributes(draft, span.attributes);
+        let events = &draft.events[span.events.range()];
+        put(&mut self.buffer, events.len() as u64);
+        for event in events {
+            self.buffer.push(u8::from(event.at_ns.is_some()));
+            if let Some(at_ns) = event.at_ns {
+                put_signed(&mut self.buffer, at_ns.wrapping_sub(*base_ns));
+            }
+            self.put_attributes(draft, event.attributes);
+        }
+    }
+
+    fn put_attributes(&mut self, draft: &Draft, run: Run) {
+        let attributes = draft.attributes_of(run);
+        put(&mut self.buffer, attributes.len() as u64);
+        for attribute in attributes {
+            put_attribute(&mut self.buffer, &mut self.dictionary, draft, attribute);
+        }
+    }
+
+    /// The number of a process; its attributes are kept once however many spans it has.
+    fn process(&mut self, draft: &Draft, process: u32) -> u32 {
+        let process = &draft.processes[process as usize];
+        let mut written = Vec::new();
+        put(&mut written, u64::from(self.dictionary.name(process.service)));
+        written.push(u8::from(process.is_known));
+        let attributes = draft.attributes_of(process.attributes);
+        put(&mut written, attributes.len() as u64);
+        for attribute in attributes {
+            put_attribute(&mut written, &mut self.dictionary, draft, attribute);
+        }
+        self.dictionary.process(&written)
+    }
+}
+
+/// Puts a whole trace together again.
+pub(super) fn recall(keepers: &[Keeper], mut segment: Segment, draft: &mut Draft) -> io::Result<()> {
+    let mut processes = Vec::new();
+    let mut bytes = Vec::new();
+    while segment != Segment::NONE {
+        let keeper = &keepers[segment.keeper()];
+        let before = keeper.arena.read(segment.place(), &mut bytes)?;
+        let mut reader = Reader { bytes: Bytes::new(&bytes), keeper, processes: &mut processes };
+        reader.segment(draft);
+        segment = Segment(before);
+    }
+    Ok(())
+}
+
+/// Reads a segment back.
+struct Reader<'a> {
+    bytes: Bytes<'a>,
+    keeper: &'a Keeper,
+    /// Processes of the draft, by keeper and number.
+    processes: &'a mut Vec<((usize, u32), u32)>,
+}
+
+impl Reader<'_> {
+    fn segment(&mut self, draft: &mut Draft) {
+        let flags = self.bytes.byte();
+        draft.skew_corrected |= flags & SKEW_CORRECTED != 0;
+        if flags & ZIPKIN != 0 {
+            draft.links = LinkRules::Zipkin;
+        }
+        let id = self.bytes.id();
+        draft.add_id(id);
+        if flags & CUT != 0 {
+            let words = self.bytes.text().to_owned();
+            draft.cut = draft.cut.take().max(Some(words));
+        }
+        let mut base_ns = 0;
+        while !self.bytes.is_empty() {
+            self.span(draft, &mut base_ns);
+        }
+    }
+
+    fn span(&mut self, draft: &mut Draft, base_ns: &mut i64) {
+        let flags = self.bytes.byte();
+        let kind = KINDS.get(usize::from(self.bytes.byte()).wrapping_sub(1)).copied();
+        let id = self.bytes.id();
+        let operation = self.keeper.dictionary.name_of(self.bytes.number() as u32);
+        let process = self.bytes.number() as u32;
+        let process = self.process(draft, process);
+        let start_ns = (flags & HAS_START != 0).then(|| {
+            *base_ns = base_ns.wrapping_add(self.bytes.signed());
+            *base_ns
+        });
+        let duration_ns = if flags & HAS_DURATION != 0 {
+            Ok(self.bytes.signed())
+        } else if flags & NEGATIVE_DURATION != 0 {
+            Err(NoDuration::Negative)
+        } else {
+            Err(NoDuration::Missing)
+        };
+        let first_reference = draft.references.len() as u32;
+        for _ in 0..self.bytes.number() {
+            let flags = self.bytes.byte();
+            let span = self.bytes.id();
+            let trace = (flags & 2 != 0).then(|| Box::new(self.bytes.id()));
+            draft.references.push(Reference { span, trace, follows_from: flags & 1 != 0, is_link: flags & 4 != 0 });
+        }
+        let references = Run { start: first_reference, end: draft.references.len() as u32 };
+        let attributes = self.attributes(draft);
+        let events: Vec<Event> = (0..self.bytes.number())
+            .map(|_| {
+                let at_ns = (self.bytes.byte() != 0).then(|| base_ns.wrapping_add(self.bytes.signed()));
+                Event { at_ns, attributes: self.attributes(draft) }
+            })
+            .collect();
+        let first_event = draft.events.len() as u32;
+        draft.events.extend(events);
+        draft.spans.push(DraftSpan {
+            id,
+            operation,
+            process,
+            start_ns,
+            duration_ns,
+            kind,
+            failed: if flags & FAILED != 0 { Some(true) } else { (flags & FINE != 0).then_some(false) },
+            shared: flags & SHARED != 0,
+            supplement: flags & SUPPLEMENT != 0,
+            attributes,
+            events: Run { start: first_event, end: draft.events.len() as u32 },
+            references,
+        });
+    }
+
+    fn process(&mut self, draft: &mut Draft, number: u32) -> u32 {
+        let key = (self.keeper.number, number);
+        if let Some((_, process)) = self.processes.iter().find(|it| it.0 == key) {
+            return *process;
+        }
+        let outer = std::mem::replace(&mut self.bytes, Bytes::new(self.keeper.dictionary.process_of(number)));
+        let service = self.keeper.dictionary.name_of(self.bytes.number() as u32);
+        let is_known = self.bytes.byte() != 0;
+        let attributes = self.attributes(draft);
+        self.bytes = outer;
+        draft.processes.push(Process { service, is_known, attributes });
+        let process = draft.processes.len() as u32 - 1;
+        self.processes.push((key, process));
+        process
+    }
+
+    fn attributes(&mut self, draft: &mut Draft) -> Run {
+        let start = draft.attributes.len() as u32;
+        for _ in 0..self.bytes.number() {
+            let key = self.bytes.number();
+            let key = if key & 1 == 0 {
+                Key::Known(Known::ALL[(key >> 1) as usize])
+            } else {
+                Key::Other(self.keeper.dictionary.name_of((key >> 1) as u32))
+            };
+            let head = self.bytes.number();
+            let value_type = VALUE_TYPES[(head & 3) as usize];
+            let value = if head & 4 != 0 {
+                draft.keep(self.keeper.dictionary.value_of((head >> 3) as u32))
+            } else {
+                draft.keep(self.bytes.text_of((head >> 3) as usize))
+            };
+            draft.attributes.push(Attribute { key, value, value_type });
+        }
+        Run { start, end: draft.attributes.len() as u32 }
+    }
+}
+
+const KINDS: [Kind; 5] = [Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Internal];
+const VALUE_TYPES: [ValueType; 3] = [ValueType::Text, ValueType::Bool, ValueType::Number];
+
+fn put_attribute(out: &mut Vec<u8>, dictionary: &mut Dictionary, draft: &Draft, attribute: &Attribute) {
+    match attribute.key {
+        Key::Known(known) => put(out, (known as u64) << 1),
+        Key::Other(name) => put(out, u64::from(dictionary.name(name)) << 1 | 1),
+    }
+    let value_type = attribute.value_type as u64;
+    let text = draft.text(attribute.value);
+    match dictionary.value(text) {
+        Some(number) => put(out, u64::from(number) << 3 | 4 | value_type),
+        None => {
+            put(out, (text.len() as u64) << 3 | value_type);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put(out, (value << 1 ^ value >> 63) as u64);
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Up to 32 digits as a number of so many bytes, everything else as it is written.
+fn put_id(out: &mut Vec<u8>, id: &Id) {
+    match id {
+        Id::Hex { high, low, digits, upper } => {
+            out.push(digits | u8::from(*upper) << 6);
+            let bytes = (u128::from(*high) << 64 | u128::from(*low)).to_be_bytes();
+            out.extend_from_slice(&bytes[16 - usize::from(*digits).div_ceil(2)..]);
+        }
+        Id::Odd(_) => {
+            out.push(0x80);
+            put_text(out, &id.to_string());
+        }
+    }
+}
