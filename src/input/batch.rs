@@ -179,7 +179,7 @@ impl Batch {
 
     /// Adds a span, or says why it makes no sense.
     pub(crate) fn push(&mut self, span: NewSpan<'_>) -> Result<(), &'static str> {
-        let end_ns = span.start_ns.unwrap_or(0).checked_add(span.duration_ns.unwrap_or(0));
+        let end_ns = span.start_ns.unwrap_or(0).checked_add(span.duration_ns.unwrap_or(0).max(0));
         let starts_too_early = span.start_ns.is_some_and(|it| it < -FARTHEST_NS);
         if starts_too_early || end_ns.is_none_or(|it| it > FARTHEST_NS) {
             return Err("a span whose times do not fit");

@@ -171,7 +171,7 @@ fn flat<'a>(cursor: &mut Cursor<'a>) -> Result<AnyValue<'a>> {
 fn plain<'a>(node: &Node<'a>) -> Node<'a> {
     if let Some((key, value)) = node.members().first().filter(|_| node.members().len() == 1) {
         match key.as_ref() {
-            "values" => return Node::List(value.items().iter().map(plain).collect()),
+            "values" => return plain(value),
             "arrayValue" | "array_value" | "kvlistValue" | "kvlist_value" => return plain(value),
             "stringValue" | "string_value" | "boolValue" | "bool_value" | "bytesValue" | "bytes_value" => {
                 return value.clone();
