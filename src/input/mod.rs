@@ -14,11 +14,12 @@ mod py;
 pub mod source;
 mod split;
 mod stream;
+mod zipkin;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use batch::{Batch, NewSpan};
+pub(crate) use batch::{Batch, Mark, NewSpan};
 pub(crate) use detect::{BOM, NotDetected, detect};
 pub(crate) use head::{HEAD, Head};
 pub(crate) use instant::{decimal_ns, rfc3339_ns};
@@ -30,7 +31,7 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &py::Py];
+pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &py::Py, &zipkin::Zipkin, &zipkin::ZipkinV1];
 
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {

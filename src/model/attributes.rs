@@ -130,6 +130,7 @@ known! {
     MessageBusDestination "message_bus.destination",
     PeerService "peer.service",
     ServicePeerName "service.peer.name",
+    RemoteServiceName "remoteEndpoint.serviceName",
     ServerAddress "server.address",
     NetPeerName "net.peer.name",
     PeerHostname "peer.hostname",
@@ -146,6 +147,7 @@ known! {
     HostId "host.id",
     HostIp "host.ip",
     Ip "ip",
+    Port "port",
     HostName "host.name",
     Hostname "hostname",
 }

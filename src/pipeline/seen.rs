@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use crate::input::Place;
-use crate::model::{Draft, Id};
+use crate::model::Draft;
 
 /// What to do with a trace that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Seen {
 
     /// Judges a whole trace by its fingerprint.
     pub(super) fn admit(&mut self, draft: &Draft, fingerprint: u64, source: usize, place: Place) -> Admission {
-        let id = draft.id.as_ref().map_or(0, Id::compact);
+        let id = draft.key();
         // 0 is taken.
         let fingerprint = fingerprint.max(1);
         if let Some(held) = self.held.get_mut(&id) {
@@ -91,7 +91,7 @@ impl Seen {
 
     /// Keeps loose spans.
     pub(super) fn hold(&mut self, draft: &Draft, source: usize, place: Place) {
-        let id = draft.id.as_ref().map_or(0, Id::compact);
+        let id = draft.key();
         if !self.held.contains_key(&id) {
             match self.fingerprints.entry(id) {
                 // A whole copy was analyzed without these spans.
