@@ -235,7 +235,7 @@ impl Batch {
 
     fn trace(&mut self, id: &Id) -> u32 {
         let next = self.traces.len() as u32;
-        let trace = *self.by_id.entry(id.compact()).or_insert(next);
+        let trace = *self.by_id.entry(self.draft.links.trace_key(id)).or_insert(next);
         match self.traces.get_mut(trace as usize) {
             None => self.traces.push(id.clone()),
             Some(known) => *known = longest_written(known.clone(), id),

@@ -15,6 +15,7 @@ mod py;
 pub mod source;
 mod split;
 mod stream;
+mod zipkin;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +33,16 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &otlp::JaegerV3, &otlp::Tempo, &otlp::Otlp, &py::Py];
+#[rustfmt::skip]
+pub(crate) const FORMATS: &[&dyn Format] = &[
+    &jaeger::Jaeger,
+    &otlp::JaegerV3,
+    &zipkin::Zipkin,
+    &zipkin::ZipkinV1,
+    &otlp::Otlp,
+    &otlp::Tempo,
+    &py::Py,
+];
 
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {

@@ -6,6 +6,7 @@
 
 mod duplicates;
 mod skew;
+mod zipkin;
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashSet;
@@ -16,7 +17,7 @@ use hashbrown::HashTable;
 
 use super::attributes::{Run, ValueType};
 use super::derive::{self, DeriveOptions};
-use super::draft::{Draft, DraftSpan, NoDuration};
+use super::draft::{Draft, DraftSpan, LinkRules, NoDuration};
 use super::{FARTHEST_NS, Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Section, Span, Trace, critical_path, semantics};
 
 const NONE: u32 = u32::MAX;
@@ -72,13 +73,18 @@ impl Assembler {
         let mut repairs = Repairs::default();
         repairs.lone_supplements = draft.join_supplements();
         forget_zero_starts(&mut draft);
-        let mut clients = Vec::new();
-        if self.index_spans(&draft) {
-            clients = duplicates::settle(&mut draft, &mut repairs);
+        let mut decided = Vec::new();
+        let is_doubled = self.index_spans(&draft);
+        if is_doubled && draft.links == LinkRules::ParentChild {
+            decided = duplicates::settle(&mut draft, &mut repairs);
+        } else if draft.links == LinkRules::Zipkin && (is_doubled || draft.spans.iter().any(|it| it.shared)) {
+            decided = zipkin::settle(&mut draft, &mut repairs);
+        }
+        if is_doubled {
             self.index_spans(&draft);
         }
         count_gaps(&draft, &mut repairs);
-        self.link(&draft, &clients, &mut repairs);
+        self.link(&draft, &decided, &mut repairs);
         self.cut_cycles(&draft, &mut repairs);
         self.links.list_children();
         self.links.fill_starts(&draft, &mut repairs);
@@ -104,8 +110,13 @@ impl Assembler {
             match index.find_mut(hash, |&it| spans[it as usize].id == span.id) {
                 Some(slot) => {
                     doubled = true;
-                    // After settling only pairs are left: children hang on the server half.
-                    if span.shared || !spans[*slot as usize].shared {
+                    // After settling only pairs are left: children hang on the server half. By Zipkin's
+                    // rules it has got its children, and others are the client's.
+                    let is_better = match draft.links {
+                        LinkRules::ParentChild => span.shared || !spans[*slot as usize].shared,
+                        LinkRules::Zipkin => !span.shared,
+                    };
+                    if is_better {
                         *slot = idx as u32;
                     }
                 }
@@ -121,14 +132,14 @@ impl Assembler {
         self.index.find(self.hasher.hash_one(id), |&it| draft.spans[it as usize].id == *id).copied()
     }
 
-    /// Chooses each span's parent out of its references.
-    fn link(&mut self, draft: &Draft, clients: &[(u32, u32)], repairs: &mut Repairs) {
+    /// Chooses each span's parent out of its references, where it was not decided already.
+    fn link(&mut self, draft: &Draft, decided: &[(u32, u32)], repairs: &mut Repairs) {
         let n_spans = draft.spans.len();
         let mut links = std::mem::take(&mut self.links);
         links.reset(n_spans);
-        let servers: HashSet<u32> = clients.iter().map(|(server, _)| *server).collect();
+        let with_parent: HashSet<u32> = decided.iter().map(|(span, _)| *span).collect();
         for (idx, span) in draft.spans.iter().enumerate() {
-            let is_server_half = servers.contains(&(idx as u32));
+            let has_parent = with_parent.contains(&(idx as u32));
             let mut chosen = (NONE, false);
             let mut named = false;
             let mut of_itself = false;
@@ -137,8 +148,8 @@ impl Assembler {
                     repairs.foreign_references += 1;
                     continue;
                 }
-                // Its parent is its client, whatever else it says.
-                if is_server_half {
+                // A server's parent is its client, whatever else it says.
+                if has_parent {
                     continue;
                 }
                 if reference.span == span.id {
@@ -163,10 +174,10 @@ impl Assembler {
             links.followed[idx] = chosen.1;
             links.named[idx] = named;
         }
-        for &(server, client) in clients {
-            links.parent[server as usize] = client;
-            links.followed[server as usize] = false;
-            links.named[server as usize] = true;
+        for &(span, parent) in decided {
+            links.parent[span as usize] = parent;
+            links.followed[span as usize] = false;
+            links.named[span as usize] = true;
         }
         self.links = links;
     }

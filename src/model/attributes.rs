@@ -137,6 +137,7 @@ known! {
     MessageBusDestination "message_bus.destination",
     PeerService "peer.service",
     ServicePeerName "service.peer.name",
+    RemoteServiceName "remoteEndpoint.serviceName",
     ServerAddress "server.address",
     NetPeerName "net.peer.name",
     PeerHostname "peer.hostname",
@@ -153,6 +154,7 @@ known! {
     HostId "host.id",
     HostIp "host.ip",
     Ip "ip",
+    Port "port",
     HostName "host.name",
     Hostname "hostname",
 }

@@ -65,6 +65,15 @@ pub enum LinkRules {
     Zipkin,
 }
 
+impl LinkRules {
+    /// What stands for a trace where many are remembered. In Zipkin's world some services write 64 bits
+    /// of an id and others 128, of which those 64 are the lower half: it is one trace.
+    pub(crate) fn trace_key(self, id: &Id) -> u128 {
+        let low = id.value().map_or(0, |it| it & u128::from(u64::MAX));
+        if self == LinkRules::Zipkin && low != 0 { low } else { id.compact() }
+    }
+}
+
 /// Who reported spans.
 #[derive(Clone, Debug)]
 pub struct Process {
@@ -124,6 +133,11 @@ impl Draft {
         self.attributes.clear();
         self.events.clear();
         self.references.clear();
+    }
+
+    /// What stands for the trace where many are remembered; 0 for none.
+    pub(crate) fn key(&self) -> u128 {
+        self.id.as_ref().map_or(0, |it| self.links.trace_key(it))
     }
 
     /// Keeps a text.
@@ -322,6 +336,9 @@ const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The longer spelling; of two equally long ones the one whose text sorts first.
 pub(crate) fn longest_written(mine: Id, theirs: &Id) -> Id {
+    if mine.is_written_as(theirs) {
+        return mine;
+    }
     let key = |id: &Id| (std::cmp::Reverse(id.written_len()), id.to_string());
     if key(theirs) < key(&mine) { theirs.clone() } else { mine }
 }

@@ -126,6 +126,18 @@ impl Id {
         }
     }
 
+    /// Whether both have one spelling.
+    pub(crate) fn is_written_as(&self, other: &Id) -> bool {
+        match (self, other) {
+            (
+                Id::Hex { high, low, digits, upper },
+                Id::Hex { high: their_high, low: their_low, digits: their_digits, upper: their_upper },
+            ) => (high, low, digits, upper) == (their_high, their_low, their_digits, their_upper),
+            (Id::Odd(mine), Id::Odd(theirs)) => mine.text == theirs.text,
+            _ => false,
+        }
+    }
+
     /// Hashes the spelling, of which there may be several for one id.
     pub(crate) fn hash_written(&self, state: &mut impl Hasher) {
         match self {

@@ -300,6 +300,11 @@ impl Trace {
         self.draft.attributes_of(self.draft.processes[span.process as usize].attributes)
     }
 
+    /// Whether the service of a span was said, rather than filled in.
+    pub fn names_service(&self, span: &Span) -> bool {
+        self.draft.processes[span.process as usize].is_known
+    }
+
     /// The value of a span's own attribute.
     pub fn value(&self, span: &Span, key: Known) -> Option<&str> {
         self.find(span.attributes, key)

@@ -3,11 +3,13 @@
 //! A call is a span whose parent is of another service, counted once for each such span as Jaeger
 //! does; its latency and its failure are those of the called span. What is not instrumented shows as
 //! the peer of a leaf CLIENT or PRODUCER span, or as the broker of a CONSUMER without a parent.
+//! Zipkin's traces have rules of their own (see `zipkin`).
 
 mod graph;
 mod join;
 mod report;
 mod tables;
+mod zipkin;
 
 use std::collections::HashMap;
 
@@ -16,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Pass, PassOptions, sorted};
 use crate::model::semantics::{self, PeerType};
-use crate::model::{Kind, Name, NameCache, Span, Trace};
+use crate::model::{Kind, LinkRules, Name, NameCache, Span, Trace};
 use crate::stats::Distribution;
 use report::DependenciesReport;
+use zipkin::Link;
 
 /// The calls between services, and what they are made of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub(super) struct Dependencies {
     /// Messages that came from a broker, their producers not being in the trace.
     #[serde(with = "sorted")]
     brokers: HashMap<Call, Traffic, FixedState>,
+    /// Calls of Zipkin's traces, all of them.
+    #[serde(with = "sorted")]
+    links: HashMap<Link, Traffic, FixedState>,
     #[serde(skip)]
     names: NameCache,
 }
@@ -98,14 +104,19 @@ impl Pass for Dependencies {
             calls: HashMap::default(),
             peers: HashMap::default(),
             brokers: HashMap::default(),
+            links: HashMap::default(),
             names: NameCache::default(),
         }
     }
 
     fn observe(&mut self, trace: &Trace) {
+        let is_zipkin = trace.link_rules() == LinkRules::Zipkin;
         for (idx, span) in trace.spans().iter().enumerate() {
             let caller = span.parent.map(|it| trace.span(it).service);
             self.services.entry(span.service).or_default().add(span, caller);
+            if is_zipkin {
+                continue;
+            }
             match caller {
                 Some(from) if from != span.service => {
                     let call = Call { from, to: span.service, is_async: !span.blocking };
@@ -118,6 +129,9 @@ impl Pass for Dependencies {
                 self.observe_peer(trace, span);
             }
         }
+        if is_zipkin {
+            self.observe_links(trace);
+        }
     }
 
     fn merge(&mut self, other: Dependencies) {
@@ -128,6 +142,7 @@ impl Pass for Dependencies {
         merge(&mut self.calls, other.calls);
         merge(&mut self.peers, other.peers);
         merge(&mut self.brokers, other.brokers);
+        merge(&mut self.links, other.links);
     }
 
     fn finish(self) -> DependenciesReport {
@@ -157,9 +172,14 @@ impl Dependencies {
 impl Traffic {
     #[inline]
     fn add(&mut self, span: &Span) {
+        self.add_call(span.error, span.duration_ns);
+    }
+
+    #[inline]
+    fn add_call(&mut self, failed: bool, duration_ns: Option<i64>) {
         self.n_spans += 1;
-        self.n_errors += u64::from(span.error);
-        if let Some(duration_ns) = span.duration_ns {
+        self.n_errors += u64::from(failed);
+        if let Some(duration_ns) = duration_ns {
             self.durations.record(duration_ns.unsigned_abs());
         }
     }

@@ -94,9 +94,8 @@ impl<C> ElementSink<'_, C> {
     fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl ExactSizeIterator<Item = usize>) {
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_spans += spans.len() as u64;
-        self.hold(draft, id, spans, |seen, segment, source, place| {
-            seen.hold_loose(id.compact(), segment, source, place)
-        });
+        let key = draft.links.trace_key(id);
+        self.hold(draft, id, spans, |seen, segment, source, place| seen.hold_loose(key, segment, source, place));
     }
 
     /// Keeps spans of a trace until all of its parts have come.
@@ -128,7 +127,8 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         source.n_spans += draft.spans.len() as u64;
         // Before the lock, which all threads want.
         let fingerprint = draft.fingerprint();
-        let admission = self.shared.seen().admit(id.compact(), fingerprint);
+        let key = draft.key();
+        let admission = self.shared.seen().admit(key, fingerprint);
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
@@ -141,7 +141,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
             Admission::Hold => {
                 let all = 0..draft.spans.len();
                 self.hold(draft, &id, all, |seen, segment, source, place| {
-                    Some(seen.hold_copy(id.compact(), segment, source, place))
+                    Some(seen.hold_copy(key, segment, source, place))
                 });
             }
         }

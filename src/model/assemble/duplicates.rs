@@ -149,21 +149,26 @@ fn tell_apart(draft: &mut Draft, kept: &[u32], taken: &mut HashSet<Id>, repairs:
     };
     let mut n = 0;
     for &idx in kept.iter().filter(|it| !keeps_name(**it)) {
-        let span = &mut draft.spans[idx as usize];
-        let renamed = loop {
-            n += 1;
-            let renamed = span.id.renamed(n);
-            if taken.insert(renamed.clone()) {
-                break renamed;
-            }
-        };
-        span.id = renamed;
+        rename(draft, idx, taken, &mut n);
         repairs.renamed_spans += 1;
     }
     pair
 }
 
-fn drop_gone(draft: &mut Draft, gone: &[bool], pairs: &mut [(u32, u32)]) {
+/// Gives a span a name that no other has: the next `id_n` that is free.
+pub(super) fn rename(draft: &mut Draft, idx: u32, taken: &mut HashSet<Id>, n: &mut usize) {
+    let span = &mut draft.spans[idx as usize];
+    span.id = loop {
+        *n += 1;
+        let renamed = span.id.renamed(*n);
+        if taken.insert(renamed.clone()) {
+            break renamed;
+        }
+    };
+}
+
+/// Removes spans; `pairs` are of those that stay.
+pub(super) fn drop_gone(draft: &mut Draft, gone: &[bool], pairs: &mut [(u32, u32)]) {
     if !gone.contains(&true) {
         return;
     }

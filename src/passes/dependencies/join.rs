@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::zipkin::{Link, Teller};
 use super::{Call, Dependencies, Service, Traffic};
 use crate::model::Name;
 use crate::model::semantics::PeerType;
@@ -50,6 +51,7 @@ impl Joined {
         for (call, traffic) in sorted::entries(&state.brokers) {
             joined.add_broker(call, traffic);
         }
+        joined.add_links(state);
         for call in joined.edges.keys() {
             joined.nodes.entry(call.from).or_default().callees.insert(call.to);
             joined.nodes.entry(call.to).or_default().callers.insert(call.from);
@@ -69,7 +71,12 @@ impl Joined {
             return;
         }
         self.add_edge(call, traffic);
-        let peer = self.nodes.entry(call.to).or_default();
+        self.note_peer(call.to, peer_type, traffic);
+    }
+
+    /// Notes what a caller says of the other side.
+    fn note_peer(&mut self, peer: Name, peer_type: PeerType, traffic: &Traffic) {
+        let peer = self.nodes.entry(peer).or_default();
         if !peer.is_instrumented {
             peer.service.spans.merge(traffic.clone());
             peer.service.n_entries += traffic.n_spans;
@@ -82,9 +89,42 @@ impl Joined {
             return;
         }
         self.add_edge(call, traffic);
-        let broker = self.nodes.entry(call.from).or_default();
+        self.note_broker(call.from, traffic);
+    }
+
+    fn note_broker(&mut self, broker: Name, traffic: &Traffic) {
+        let broker = self.nodes.entry(broker).or_default();
         if !broker.is_instrumented {
             *broker.types.entry(PeerType::Messaging).or_default() += traffic.n_spans;
+        }
+    }
+}
+
+impl Joined {
+    /// Zipkin's links know services in lower case: those that reported spans have their own spelling back.
+    fn add_links(&mut self, state: &Dependencies) {
+        let mut spellings: BTreeMap<String, Name> = BTreeMap::new();
+        for name in self.nodes.keys().rev() {
+            spellings.insert(name.as_str().to_lowercase(), *name);
+        }
+        let spelled = |name: Name| match self.nodes.contains_key(&name) {
+            true => name,
+            false => spellings.get(name.as_str()).copied().unwrap_or(name),
+        };
+        let links: Vec<(Link, &Traffic)> = sorted::entries(&state.links)
+            .into_iter()
+            .map(|(it, traffic)| {
+                let call = Call { from: spelled(it.call.from), to: spelled(it.call.to), ..it.call };
+                (Link { call, ..*it }, traffic)
+            })
+            .collect();
+        for (link, traffic) in links {
+            let edge = self.add_edge(&link.call, traffic);
+            match link.told_by {
+                Teller::Called => edge.n_instrumented += traffic.n_spans,
+                Teller::Caller(peer_type) => self.note_peer(link.call.to, peer_type, traffic),
+                Teller::Handler => self.note_broker(link.call.from, traffic),
+            }
         }
     }
 }
