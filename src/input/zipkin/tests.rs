@@ -351,6 +351,13 @@ fn reports_of_each_side_join_their_own() {
 }
 
 #[test]
+fn a_late_report_finds_its_side_behind_a_server_that_hides() {
+    let server = r#"{"id":"2","parentId":"1","kind":"SERVER","localEndpoint":{"serviceName":"api"}}"#;
+    let late = r#"{"id":"2","tags":{"error":""},"localEndpoint":{"serviceName":"web"}}"#;
+    check_tree(&[ROOT, CLIENT, server, late], &["1 web server", "  2 web client !", "    2 api server shared"]);
+}
+
+#[test]
 fn both_sides_at_one_endpoint_are_two_spans() {
     let there = SERVER.replace("api", "web").replace(r#""shared":true,"#, "");
     check_tree(&[ROOT, CLIENT, &there], &["1 web server", "  2 web client", "    2 web server shared"]);
