@@ -80,7 +80,8 @@ fn check(spans: &[&str], expected: &[&str]) {
         .iter()
         .map(|it| {
             let text = |key: &str| it[key].as_str().unwrap().to_owned();
-            let marks = [("async", " async"), ("inferred", " inferred")].map(|(key, mark)| if it[key] == true { mark } else { "" });
+            let marks = [("async", " async"), ("inferred", " inferred")]
+                .map(|(key, mark)| if it[key] == true { mark } else { "" });
             let errors = it["error_count"].as_u64().filter(|it| *it > 0).map_or(String::new(), |it| format!(" !{it}"));
             format!("{} -> {} x{}{errors}{}", text("from"), text("to"), it["call_count"], marks.concat())
         })
@@ -116,7 +117,7 @@ fn span(words: &str) -> Value {
 fn names_meet_in_lower_case_and_are_shown_as_their_service_writes_them() {
     check(
         &["1 - SERVER Web", "2 1 CLIENT Web API", "3 1 CLIENT Web Redis", "4 - SERVER Api web"],
-        &["Web -> Api x2 inferred", "Web -> redis x1 inferred"].map(|it| it.replace("x2 inferred", "x2")).each_ref().map(String::as_str),
+        &["Web -> Api x2", "Web -> redis x1 inferred"],
     );
 }
 
@@ -159,7 +160,12 @@ fn a_trace_whose_services_write_ids_of_both_lengths_is_one() {
     let mut spans = ["1 - SERVER web", "2 1 CLIENT web", "2s 1 SERVER api"].map(span);
     spans[2]["traceId"] = json!("463ac35c9f6413ad0000000000007ace");
     let lines = spans.each_ref().map(Value::to_string).join("\n");
-    for input in [json!([spans]).to_string(), json!(spans).to_string(), lines, json!([[spans[0]], [spans[1], spans[2]]]).to_string()] {
+    for input in [
+        json!([spans]).to_string(),
+        json!(spans).to_string(),
+        lines,
+        json!([[spans[0]], [spans[1], spans[2]]]).to_string(),
+    ] {
         let report = report(&input, "--critical-path");
         assert_eq!(report["input"]["traces_read"], 1, "{input}");
         assert_eq!(report["critical_paths"][0]["trace_id"], "463ac35c9f6413ad0000000000007ace");

@@ -48,7 +48,9 @@ impl<'a> Endpoint<'a> {
         port: Option<Cow<'a, str>>,
     ) -> Endpoint<'a> {
         let mapped = |ip: Cow<'a, str>| match ip.get(..7) {
-            Some(prefix) if prefix.eq_ignore_ascii_case("::ffff:") && ip.contains('.') => Cow::Owned(ip[7..].to_owned()),
+            Some(prefix) if prefix.eq_ignore_ascii_case("::ffff:") && ip.contains('.') => {
+                Cow::Owned(ip[7..].to_owned())
+            }
             _ => ip,
         };
         Endpoint { service, ip: ipv4.or(ipv6).map(mapped), port: port.filter(|it| it != "0") }

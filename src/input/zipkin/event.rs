@@ -58,13 +58,19 @@ mod tests {
             format!("exception|{inner}|0"),
         ] {
             let (name, attributes) = unpack(&value).unwrap();
-            assert_eq!((&*name, attributes.get("exception.message").as_str()), ("exception", Some("no | {x}")), "{value}");
+            assert_eq!(
+                (&*name, attributes.get("exception.message").as_str()),
+                ("exception", Some("no | {x}")),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn other_words_stay_words() {
-        for value in ["ws", "", "{", "}{", "{}", r#"{"a":1}"#, "{'a': {}}", "done {\"a\":1} really", r#"{"a":{},"b":{}}"#] {
+        for value in
+            ["ws", "", "{", "}{", "{}", r#"{"a":1}"#, "{'a': {}}", "done {\"a\":1} really", r#"{"a":{},"b":{}}"#]
+        {
             assert!(unpack(value).is_none(), "{value}");
         }
     }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::endpoint::Endpoint;
 use super::{Element, NoTime, Report, Result, ZipkinParser, event, micros, text_of, v1};
-use crate::input::{Mark, Sink};
 use crate::input::json::{Cursor, Node, Value};
+use crate::input::{Mark, Sink};
 use crate::model::{Id, Kind, Run, ValueType};
 
 /// A span's fields as they come.

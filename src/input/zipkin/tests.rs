@@ -40,8 +40,10 @@ fn read(text: &str) -> Found {
 
 /// A list of spans, given without `traceId` where that is 1.
 fn list(spans: &[&str]) -> Draft {
-    let spans: Vec<String> =
-        spans.iter().map(|it| if it.contains("traceId") { (*it).to_owned() } else { it.replacen('{', r#"{"traceId":"1","#, 1) }).collect();
+    let spans: Vec<String> = spans
+        .iter()
+        .map(|it| if it.contains("traceId") { (*it).to_owned() } else { it.replacen('{', r#"{"traceId":"1","#, 1) })
+        .collect();
     let mut found = read(&format!("[{}]", spans.join(",")));
     assert_eq!((found.traces.len(), &found.skips[..]), (1, &[][..]));
     found.traces.remove(0)
@@ -77,7 +79,9 @@ fn line(draft: &Draft, span: &DraftSpan) -> String {
 #[track_caller]
 fn check(members: &str, expected: &[&str]) {
     let text = format!(r#"[{{"traceId":"1","id":"2",{members}}}]"#);
-    let spaced = ["\"", "{", "["].iter().fold(text.clone(), |text, it| text.replace(&format!("\":{it}"), &format!("\" :\t{it}")));
+    let spaced = ["\"", "{", "["]
+        .iter()
+        .fold(text.clone(), |text, it| text.replace(&format!("\":{it}"), &format!("\" :\t{it}")));
     // Spelled as servers do, and not; the keys of the outer object the other way round.
     let reversed = format!(r#"[{{{members},"id":"2","traceId":"1"}}]"#);
     for text in [text, spaced, reversed] {
@@ -109,7 +113,8 @@ fn check_tree(spans: &[&str], expected: &[&str]) -> Trace {
         while let Some((idx, depth)) = stack.pop() {
             let span = trace.span(idx);
             let kind = span.kind.map_or("-", Kind::as_str);
-            let marks = [(span.shared, " shared"), (span.error, " !"), (span.orphan, " orphan")].map(|it| if it.0 { it.1 } else { "" });
+            let marks = [(span.shared, " shared"), (span.error, " !"), (span.orphan, " orphan")]
+                .map(|it| if it.0 { it.1 } else { "" });
             lines.push(format!("{}{} {} {kind}{}", "  ".repeat(depth), span.id, span.service, marks.concat()));
             stack.extend(trace.children(idx).rev().map(|it| (it, depth + 1)));
         }
@@ -130,7 +135,10 @@ fn a_span_of_version_2_is_all_it_says() {
         ],
     );
     check(r#""parentId":null"#, &["unknown-service unknown-operation - ?+?"]);
-    check(r#""name":"","localEndpoint":{"serviceName":""},"kind":"WHATEVER""#, &["unknown-service unknown-operation - ?+?"]);
+    check(
+        r#""name":"","localEndpoint":{"serviceName":""},"kind":"WHATEVER""#,
+        &["unknown-service unknown-operation - ?+?"],
+    );
     check(r#""name":"unknown""#, &["unknown-service unknown-operation - ?+?"]);
 }
 
@@ -160,7 +168,10 @@ fn the_error_tag_is_the_message_where_it_says_more_than_true() {
 #[test]
 fn times_that_are_not_above_zero_were_not_said() {
     check(r#""timestamp":0,"duration":-5"#, &["unknown-service unknown-operation - ?+?"]);
-    check(r#""timestamp":"1700000000000000","duration":"1""#, &["unknown-service unknown-operation - 1700000000000000+1"]);
+    check(
+        r#""timestamp":"1700000000000000","duration":"1""#,
+        &["unknown-service unknown-operation - 1700000000000000+1"],
+    );
     check(r#""timestamp":1.7e15,"duration":1.5"#, &["unknown-service unknown-operation - 1700000000000000+1.5"]);
 }
 
@@ -178,7 +189,10 @@ fn the_remote_side_is_the_peer_unless_a_tag_says_who() {
         r#""remoteEndpoint":{"serviceName":"redis"},"tags":{"peer.service":"cache"}"#,
         &["unknown-service unknown-operation - ?+? peer.service=cache remoteEndpoint.serviceName=redis"],
     );
-    check(r#""remoteEndpoint":{"serviceName":"","ipv4":"::FFFF:10.0.0.9","port":0}"#, &["unknown-service unknown-operation - ?+? network.peer.address=10.0.0.9"]);
+    check(
+        r#""remoteEndpoint":{"serviceName":"","ipv4":"::FFFF:10.0.0.9","port":0}"#,
+        &["unknown-service unknown-operation - ?+? network.peer.address=10.0.0.9"],
+    );
 }
 
 #[test]
@@ -214,7 +228,9 @@ fn ids_of_64_and_128_bits_are_one_trace_by_the_longest_spelling() {
     let found = read(r#"{"traceId":"0000000000000000000000000000000a","id":"1"}"#);
     assert_eq!(found.loose[0].id.as_ref().unwrap().to_string(), "000000000000000a");
     // The upper half alone is an id too.
-    let found = read(r#"[{"traceId":"10000000000000000000000000000000","id":"1"},{"traceId":"20000000000000000000000000000000","id":"1"}]"#);
+    let found = read(
+        r#"[{"traceId":"10000000000000000000000000000000","id":"1"},{"traceId":"20000000000000000000000000000000","id":"1"}]"#,
+    );
     assert_eq!(found.traces.len(), 2);
 }
 
@@ -262,7 +278,8 @@ fn a_parent_that_is_zero_or_oneself_is_none() {
     }
 }
 
-const CLIENT: &str = r#"{"id":"2","parentId":"1","kind":"CLIENT","timestamp":10,"duration":80,"localEndpoint":{"serviceName":"web"}}"#;
+const CLIENT: &str =
+    r#"{"id":"2","parentId":"1","kind":"CLIENT","timestamp":10,"duration":80,"localEndpoint":{"serviceName":"web"}}"#;
 const SERVER: &str = r#"{"id":"2","parentId":"1","kind":"SERVER","shared":true,"timestamp":20,"duration":50,"localEndpoint":{"serviceName":"api"}}"#;
 const ROOT: &str = r#"{"id":"1","kind":"SERVER","timestamp":1,"duration":100,"localEndpoint":{"serviceName":"web"}}"#;
 
@@ -301,7 +318,10 @@ fn a_server_without_its_client_is_where_its_client_would_be() {
 fn servers_that_answer_one_id_stay_apart_and_keep_their_children() {
     let at = |ip: &str| format!(r#""localEndpoint":{{"serviceName":"api","ipv4":"{ip}"}}"#);
     let server = |ip: &str, start: u32| {
-        format!(r#"{{"id":"2","parentId":"1","kind":"SERVER","shared":true,"timestamp":{start},"duration":5,{}}}"#, at(ip))
+        format!(
+            r#"{{"id":"2","parentId":"1","kind":"SERVER","shared":true,"timestamp":{start},"duration":5,{}}}"#,
+            at(ip)
+        )
     };
     let child = |id: u32, ip: &str| format!(r#"{{"id":"{id}","parentId":"2","timestamp":50,"duration":1,{}}}"#, at(ip));
     let (one, two) = (server("10.0.0.1", 20), server("10.0.0.2", 30));
@@ -325,7 +345,8 @@ fn reports_of_one_span_are_one_span() {
     let at = r#""localEndpoint":{"serviceName":"web","ipv4":"10.0.0.1"}"#;
     let started = format!(r#"{{"id":"1","kind":"SERVER","name":"get","timestamp":1000,{at}}}"#);
     let finished = format!(r#"{{"id":"1","duration":70,"tags":{{"http.method":"GET"}},{at}}}"#);
-    let late = r#"{"id":"1","tags":{"error":"gone","http.route":"/"},"annotations":[{"timestamp":1050,"value":"flush"}]}"#;
+    let late =
+        r#"{"id":"1","tags":{"error":"gone","http.route":"/"},"annotations":[{"timestamp":1050,"value":"flush"}]}"#;
     let trace = check_tree(&[&started, &finished, late], &["1 web server !"]);
     let span = trace.span(0);
     assert_eq!((span.start_ns, span.duration_ns, span.operation.as_str()), (1_000_000, Some(70_000), "get"));
@@ -387,7 +408,12 @@ fn check_v1(members: &str, annotations: &[(u32, &str, &str)], binary: &str, expe
 #[test]
 fn core_annotations_make_the_kind_and_the_times() {
     check_v1("", &[(10, "sr", "a"), (30, "ss", "a")], "", &["a unknown-operation server 10+20 shared"]);
-    check_v1(r#""timestamp":10,"duration":25,"#, &[(10, "sr", "a"), (30, "ss", "a")], "", &["a unknown-operation server 10+25"]);
+    check_v1(
+        r#""timestamp":10,"duration":25,"#,
+        &[(10, "sr", "a"), (30, "ss", "a")],
+        "",
+        &["a unknown-operation server 10+25"],
+    );
     check_v1("", &[(10, "cs", "a"), (30, "cr", "a")], "", &["a unknown-operation client 10+20"]);
     check_v1("", &[(10, "ms", "a"), (12, "ws", "a")], "", &["a unknown-operation producer 10+2"]);
     check_v1("", &[(10, "mr", "a"), (8, "wr", "a")], "", &["a unknown-operation consumer 8+2"]);
@@ -433,16 +459,46 @@ fn addresses_are_the_other_side() {
     };
     let remote = |name: &str| format!(" remoteEndpoint.serviceName={name} peer.service={name}");
     for value in ["true", "\"1\""] {
-        check_v1("", &[(1, "cs", "a")], &address("sa", "db", value), &[&format!("a unknown-operation client 1+?{}", remote("db"))]);
+        check_v1(
+            "",
+            &[(1, "cs", "a")],
+            &address("sa", "db", value),
+            &[&format!("a unknown-operation client 1+?{}", remote("db"))],
+        );
     }
-    check_v1("", &[(1, "cs", "a")], &address("sa", "db", "\"no\""), &["a unknown-operation client 1+?", "db unknown-operation - ?+?"]);
-    check_v1("", &[(1, "sr", "a")], &address("ca", "b", "true"), &[&format!("a unknown-operation server 1+? shared{}", remote("b"))]);
+    check_v1(
+        "",
+        &[(1, "cs", "a")],
+        &address("sa", "db", "\"no\""),
+        &["a unknown-operation client 1+?", "db unknown-operation - ?+?"],
+    );
+    check_v1(
+        "",
+        &[(1, "sr", "a")],
+        &address("ca", "b", "true"),
+        &[&format!("a unknown-operation server 1+? shared{}", remote("b"))],
+    );
     check_v1("", &[(1, "sr", "a")], &address("ca", "a", "true"), &["a unknown-operation server 1+? shared"]);
-    check_v1("", &[(1, "ms", "a")], &address("ma", "q", "true"), &[&format!("a unknown-operation producer 1+?{}", remote("q"))]);
+    check_v1(
+        "",
+        &[(1, "ms", "a")],
+        &address("ma", "q", "true"),
+        &[&format!("a unknown-operation producer 1+?{}", remote("q"))],
+    );
     let both = format!("{},{}", address("ca", "a", "true"), address("sa", "b", "true"));
     check_v1("", &[], &both, &[&format!("a unknown-operation - ?+?{}", remote("b"))]);
-    check_v1("", &[], &address("sa", "b", "true"), &[&format!("unknown-service unknown-operation - ?+?{}", remote("b"))]);
-    check_v1("", &[], &address("ca", "b", "true"), &[&format!("unknown-service unknown-operation server ?+?{}", remote("b"))]);
+    check_v1(
+        "",
+        &[],
+        &address("sa", "b", "true"),
+        &[&format!("unknown-service unknown-operation - ?+?{}", remote("b"))],
+    );
+    check_v1(
+        "",
+        &[],
+        &address("ca", "b", "true"),
+        &[&format!("unknown-service unknown-operation server ?+?{}", remote("b"))],
+    );
 }
 
 #[test]
@@ -450,12 +506,20 @@ fn tags_go_to_the_side_that_said_them() {
     let tag = |key: &str, value: &str, service: &str| {
         format!(r#"{{"key":"{key}","value":"{value}","endpoint":{{"serviceName":"{service}"}}}}"#)
     };
-    let binary = [tag("http.method", "GET", "web"), tag("error", "", "api"), tag("lc", "", "web"), r#"{"key":"db.name","value":"x"}"#.to_owned()];
+    let binary = [
+        tag("http.method", "GET", "web"),
+        tag("error", "", "api"),
+        tag("lc", "", "web"),
+        r#"{"key":"db.name","value":"x"}"#.to_owned(),
+    ];
     check_v1(
         "",
         &[(10, "cs", "web"), (20, "sr", "api"), (22, "note", "api")],
         &binary.join(","),
-        &["web unknown-operation client 10+? http.method=GET db.name=x", "api unknown-operation server 20+? shared ! error= @22 event=note"],
+        &[
+            "web unknown-operation client 10+? http.method=GET db.name=x",
+            "api unknown-operation server 20+? shared ! error= @22 event=note",
+        ],
     );
     check_v1("", &[], &tag("lc", "", "web"), &["web unknown-operation - ?+?"]);
 }
@@ -482,7 +546,9 @@ fn no_broken_span_is_more_than_skipped() {
             assert!(cut.is_err(), "{at}");
             let Some(colon) = text[at..].strip_prefix(':') else { continue };
             let Ok(end) = value_end(colon) else { continue };
-            for other in ["null", "{}", "[]", "[null,[],{},5]", "{\"a\":null}", "-1", "1e300", "\"\"", "\"\u{0}\"", "true"] {
+            for other in
+                ["null", "{}", "[]", "[null,[],{},5]", "{\"a\":null}", "-1", "1e300", "\"\"", "\"\u{0}\"", "true"]
+            {
                 let changed = format!("{}:{other}{}", &text[..at], &colon[end..text.len() - at - 2]);
                 let outcome = Zipkin.parser(&Arc::default()).element(&format!("{changed}{good}"), &mut found);
                 if outcome.is_ok() {

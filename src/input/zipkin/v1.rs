@@ -53,11 +53,7 @@ struct Conversion<'n> {
 }
 
 /// Adds what a span tells to the batch, or says why it makes no sense.
-pub(super) fn push(
-    parser: &mut ZipkinParser,
-    element: &mut Element<'_>,
-    span: &Node<'_>,
-) -> Result<(), &'static str> {
+pub(super) fn push(parser: &mut ZipkinParser, element: &mut Element<'_>, span: &Node<'_>) -> Result<(), &'static str> {
     let id_of = |key: &str| span.get(key).scalar().and_then(Id::parse);
     let id = id_of("id").filter(|it| !it.is_zero()).ok_or("a span without an id")?;
     let trace = span.get("traceId").scalar().ok_or("a span without a trace id")?;
@@ -268,7 +264,9 @@ impl<'n> Conversion<'n> {
     fn imply_starts(&mut self) {
         let (Some(start), Some(duration)) = (self.start, self.duration) else { return };
         let implied = |end: &Option<Moment<'n>>| {
-            end.as_ref().filter(|it| it.at == start.checked_add(duration)).map(|it| Moment { at: Some(start), ..it.clone() })
+            end.as_ref()
+                .filter(|it| it.at == start.checked_add(duration))
+                .map(|it| Moment { at: Some(start), ..it.clone() })
         };
         let Core { cs, cr, sr, ss, .. } = &mut self.core;
         *cs = cs.take().or_else(|| implied(cr));
@@ -276,13 +274,7 @@ impl<'n> Conversion<'n> {
     }
 
     /// Client and server in one: the client owns the span's times.
-    fn both_sides(
-        &mut self,
-        cs: &Moment<'n>,
-        cr: Option<&Moment<'n>>,
-        sr: &Moment<'n>,
-        ss: Option<&Moment<'n>>,
-    ) {
+    fn both_sides(&mut self, cs: &Moment<'n>, cr: Option<&Moment<'n>>, sr: &Moment<'n>, ss: Option<&Moment<'n>>) {
         self.one_side(cs, cr);
         let is_loopback = cs.endpoint.service == sr.endpoint.service;
         let client = self.half_at(&cs.endpoint);
