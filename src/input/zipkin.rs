@@ -93,13 +93,15 @@ struct ZipkinParser {
     batch: Batch,
 }
 
+/// An endpoint, as it is written, and the name of its host.
+type ProcessKey<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// What is known of an element while it is read.
 struct Element<'a> {
     text: &'a str,
-    /// Processes by endpoint, as it is written, and host.
-    processes: HashMap<(Cow<'a, str>, Cow<'a, str>), u32, FixedState>,
+    processes: HashMap<ProcessKey<'a>, u32, FixedState>,
     /// The one asked for last: mostly the next one too.
-    last_process: Option<((Cow<'a, str>, Cow<'a, str>), u32)>,
+    last_process: Option<(ProcessKey<'a>, u32)>,
     /// The trace id read last, and its spelling.
     last_trace: Option<(Cow<'a, str>, Id)>,
 }
@@ -179,12 +181,7 @@ impl ZipkinParser {
     }
 
     /// The process of an endpoint on a host.
-    fn process<'a>(
-        &mut self,
-        element: &mut Element<'a>,
-        key: (Cow<'a, str>, Cow<'a, str>),
-        local: &Endpoint<'_>,
-    ) -> u32 {
+    fn process<'a>(&mut self, element: &mut Element<'a>, key: ProcessKey<'a>, local: &Endpoint<'_>) -> u32 {
         let mark = self.batch.mark_attributes();
         if let Some(ip) = &local.ip {
             self.batch.text_attribute(Known::Ip.as_str(), ip);
@@ -205,7 +202,7 @@ impl ZipkinParser {
 
 impl<'a> Element<'a> {
     /// The process of this endpoint and host, if they were met before.
-    fn known_process(&mut self, key: &(Cow<'a, str>, Cow<'a, str>)) -> Option<u32> {
+    fn known_process(&mut self, key: &ProcessKey<'a>) -> Option<u32> {
         if let Some((last, process)) = &self.last_process
             && last == key
         {

@@ -10,10 +10,11 @@
 //! One span a line: service, operation, start and end in milliseconds from 2026-11-01 10:00 UTC; two
 //! spaces more make a child. After the interval: a kind, `!` for an error, `~` for FOLLOWS_FROM,
 //! `key=value` for an attribute, `host=name` for its process, `?parent` for a parent that is not there.
-//! An end of `?` is an unknown duration. Several traces are several calls.
+//! An end of `?` is an unknown duration. A first line `zipkin` has Zipkin's rules find the calls.
+//! Several traces are several calls.
 
 use super::attributes::{Run, ValueType, Wanted};
-use super::draft::{NoDuration, Process, Reference};
+use super::draft::{LinkRules, NoDuration, Process, Reference};
 use super::{Assembler, DeriveOptions, Draft, DraftSpan, Id, Key, Kind, Known, Name, Trace};
 
 /// What the milliseconds count from.
@@ -33,10 +34,14 @@ pub fn trace_with(sketch: &str, options: DeriveOptions) -> Trace {
 pub fn draft(sketch: &str) -> Draft {
     let mut draft = Draft { id: Id::parse("7ace"), ..Draft::default() };
     let mut above: Vec<Id> = Vec::new();
-    let lines = sketch.lines().filter(|it| !it.trim().is_empty());
+    let (rules, lines): (Vec<&str>, Vec<&str>) =
+        sketch.lines().filter(|it| !it.trim().is_empty()).partition(|it| it.trim() == "zipkin");
+    if !rules.is_empty() {
+        draft.links = LinkRules::Zipkin;
+    }
     let indent = |line: &str| line.len() - line.trim_start().len();
-    let outer = lines.clone().map(indent).min().unwrap_or(0);
-    for (nth, line) in lines.enumerate() {
+    let outer = lines.iter().map(|it| indent(it)).min().unwrap_or(0);
+    for (nth, line) in lines.into_iter().enumerate() {
         let depth = (indent(line) - outer) / 2;
         above.truncate(depth);
         let id = Id::parse(&format!("{:016x}", nth + 1)).expect("a number is an id");

@@ -441,5 +441,43 @@ mod tests {
                 "api batch 0..100\n  web call 20..30 !\n  db SELECT 40..50",
             ],
         );
+        laws::check::<Dependencies>(
+            &DependenciesArgs { blast_radius: vec!["db".to_owned()] },
+            &[
+                "zipkin\nWeb GET / 0..100 server\n  Web call 1..90 client\n    api GET 5..80 server !",
+                "zipkin\nweb GET / 0..70 server\n  web query 5..? client remoteEndpoint.serviceName=DB",
+                "zipkin\nmail handle 0..10 consumer remoteEndpoint.serviceName=kafka\n  mail send 1..9 producer remoteEndpoint.serviceName=web",
+                "web GET / 0..100\n  api call 5..90 !\n    db SELECT 10..20",
+            ],
+        );
+    }
+
+    #[test]
+    fn calls_of_zipkin_have_the_telling_spans_times() {
+        check(
+            "
+            zipkin
+            web GET / 0..100 server remoteEndpoint.serviceName=phone
+              web call 10..90 client !
+                api GET 20..80 server
+                  cache get 30..40 client remoteEndpoint.serviceName=redis
+              web note 1..2 remoteEndpoint.serviceName=log db.system=x
+            ",
+            &[
+                "api -> cache x1 ?ms",
+                "cache -> redis x1 10ms inferred",
+                "phone -> web x1 100ms",
+                "web -> api x1 60ms !1",
+                "web -> log x1 1ms inferred",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_hangs_nowhere_is_called_by_zipkins_root() {
+        let lost = "api GET 20..80 server ?ff";
+        check(&format!("zipkin\nweb GET / 0..100 server\n{lost}"), &["web -> api x1 60ms"]);
+        check(&format!("zipkin\n{lost}"), &[]);
+        check(&format!("zipkin\nweb call 0..100 client remoteEndpoint.serviceName=x\n{lost}"), &["web -> api x1 60ms"]);
     }
 }

@@ -126,7 +126,9 @@ impl ZipkinParser {
                         let value = Cow::Borrowed(if it { "true" } else { "false" });
                         self.tag(&key, value, ValueType::Bool, tags);
                     }
-                    Value::Container(text) => self.tag(&key, Cow::Borrowed(text), ValueType::Text, tags),
+                    Value::Container(text) => {
+                        self.tag(&key, Cow::Owned(Node::parse(text)?.to_json()), ValueType::Text, tags);
+                    }
                 }
                 Ok(())
             })?;

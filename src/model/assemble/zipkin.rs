@@ -64,8 +64,8 @@ pub(super) fn settle(draft: &mut Draft, repairs: &mut Repairs) -> Vec<(u32, u32)
         share(draft, &group);
         sides.settle(draft, id, &group, repairs);
     }
-    let mut parents = sides.parents;
-    parents.extend(children_of_servers(draft, &sides.servers, &gone));
+    let mut parents = sides.children_of_servers(draft, &gone);
+    parents.append(&mut sides.parents);
     drop_gone(draft, &gone, &mut parents);
     parents
 }
@@ -82,40 +82,49 @@ fn in_order(draft: &Draft, a: u32, b: u32) -> Ordering {
         .then_with(|| canonical(draft, a, b))
 }
 
-/// Joins neighbours that may be of one span; gives the first of each.
+/// Reports that may be of one span.
+struct Class<'a> {
+    endpoint: Endpoint<'a>,
+    kind: Option<Kind>,
+    reports: Vec<u32>,
+}
+
+/// Joins the reports that may be of one span; gives the first of each.
 fn join_reports(draft: &mut Draft, group: &[u32], gone: &mut [bool], repairs: &mut Repairs) -> Vec<u32> {
-    let mut kept = Vec::new();
-    let mut rest = group;
-    while let Some((&first, others)) = rest.split_first() {
-        let mut endpoint = Endpoint::of(draft, first);
-        let mut kind = draft.spans[first as usize].kind;
-        let n_alike = others
-            .iter()
-            .take_while(|it| {
-                let span = &draft.spans[**it as usize];
-                let is_other_side = kind.zip(span.kind).is_some_and(|(mine, theirs)| mine != theirs);
-                match endpoint.joined(Endpoint::of(draft, **it)) {
-                    Some(both) if span.shared == draft.spans[first as usize].shared && !is_other_side => {
-                        endpoint = both;
-                        kind = kind.or(span.kind);
-                        true
-                    }
-                    _ => false,
-                }
-            })
-            .count();
-        let reports = &rest[..=n_alike];
-        if n_alike > 0 {
-            let equal = reports.windows(2).filter(|it| canonical(draft, it[0], it[1]) == Ordering::Equal).count();
-            repairs.duplicate_spans += equal as u64;
-            repairs.merged_spans += (n_alike - equal) as u64;
-            join(draft, reports);
-            reports[1..].iter().for_each(|it| gone[*it as usize] = true);
-        }
-        kept.push(first);
-        rest = &rest[reports.len()..];
+    let classes = classes(draft, group);
+    for reports in classes.iter().filter(|it| it.len() > 1) {
+        let equal = reports.windows(2).filter(|it| canonical(draft, it[0], it[1]) == Ordering::Equal).count();
+        join(draft, reports);
+        reports[1..].iter().for_each(|it| gone[*it as usize] = true);
+        repairs.duplicate_spans += equal as u64;
+        repairs.merged_spans += (reports.len() - 1 - equal) as u64;
     }
-    kept
+    classes.iter().map(|it| it[0]).collect()
+}
+
+/// Puts each report to the first with which it agrees, rather at the same endpoint than at one that may be.
+fn classes(draft: &Draft, group: &[u32]) -> Vec<Vec<u32>> {
+    let mut classes: Vec<Class<'_>> = Vec::new();
+    for &idx in group {
+        let span = &draft.spans[idx as usize];
+        let endpoint = Endpoint::of(draft, idx);
+        let agrees = |it: &Class<'_>| {
+            let is_other_side = it.kind.zip(span.kind).is_some_and(|(one, two)| one != two);
+            span.shared == draft.spans[it.reports[0] as usize].shared && !is_other_side
+        };
+        let same = classes.iter().position(|it| agrees(it) && it.endpoint == endpoint);
+        let place = same.or_else(|| classes.iter().position(|it| agrees(it) && it.endpoint.joined(endpoint).is_some()));
+        match place {
+            Some(place) => {
+                let class = &mut classes[place];
+                class.endpoint = class.endpoint.joined(endpoint).unwrap_or(class.endpoint);
+                class.kind = class.kind.or(span.kind);
+                class.reports.push(idx);
+            }
+            None => classes.push(Class { endpoint, kind: span.kind, reports: vec![idx] }),
+        }
+    }
+    classes.into_iter().map(|it| it.reports).collect()
 }
 
 /// Puts into the first report what the others know besides; of a tag's values the last counts.
@@ -210,6 +219,8 @@ struct Sides {
     taken: HashSet<Id>,
     /// Servers, by the id they share.
     servers: HashMap<Id, Vec<u32>>,
+    /// Servers whose client is not there.
+    lone: HashSet<u32>,
     parents: Vec<(u32, u32)>,
 }
 
@@ -224,7 +235,10 @@ impl Sides {
                 repairs.shared_spans += servers.len() as u64;
             }
             // Nobody is there to share with: its parent is the one it names.
-            None => servers.iter().for_each(|it| draft.spans[*it as usize].shared = false),
+            None => {
+                servers.iter().for_each(|it| draft.spans[*it as usize].shared = false);
+                self.lone.extend(&servers);
+            }
         }
         let mut n = 0;
         for &idx in others.iter().skip(1).chain(servers.iter().skip(1)) {
@@ -235,23 +249,25 @@ impl Sides {
             self.servers.insert(id, servers);
         }
     }
-}
 
-/// Children whose parent's id is shared, and that were recorded where one of its servers was.
-fn children_of_servers(draft: &Draft, servers: &HashMap<Id, Vec<u32>>, gone: &[bool]) -> Vec<(u32, u32)> {
-    let mut found = Vec::new();
-    for (idx, span) in draft.spans.iter().enumerate().filter(|(idx, span)| !gone[*idx] && !span.shared) {
-        let Some(reference) = draft.references[span.references.range()].first() else { continue };
-        let own = Endpoint::of(draft, idx as u32);
-        let servers = servers.get(&reference.span).map_or(&[][..], Vec::as_slice);
-        let is_there = |it: &&u32| Endpoint::of(draft, **it) == own;
-        // What one says and the other does not makes them no strangers, if both say the service.
-        let may_be_there = |it: &&u32| {
-            let other = Endpoint::of(draft, **it);
-            own.service.is_some() && own.service == other.service && own.joined(other).is_some()
-        };
-        let server = servers.iter().find(is_there).or_else(|| servers.iter().find(may_be_there));
-        found.extend(server.filter(|it| **it != idx as u32).map(|it| (idx as u32, *it)));
+    /// Children whose parent's id is shared, and who are below one of its servers rather than its client.
+    fn children_of_servers(&self, draft: &Draft, gone: &[bool]) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        for (idx, span) in draft.spans.iter().enumerate().filter(|(idx, span)| !gone[*idx] && !span.shared) {
+            let Some(reference) = draft.references[span.references.range()].first() else { continue };
+            let servers = self.servers.get(&reference.span).map_or(&[][..], Vec::as_slice);
+            let own = Endpoint::of(draft, idx as u32);
+            let is_there = |it: &&u32| Endpoint::of(draft, **it) == own;
+            // What one says and the other does not makes them no strangers, if both say the service.
+            let may_be_there = |it: &&u32| {
+                let other = Endpoint::of(draft, **it);
+                own.service.is_some() && own.service == other.service && own.joined(other).is_some()
+            };
+            // The client that was lost worked for whoever answered.
+            let lost = || servers.first().filter(|_| servers.len() == 1 && self.lone.contains(&(idx as u32)));
+            let server = servers.iter().find(is_there).or_else(|| servers.iter().find(may_be_there)).or_else(lost);
+            found.extend(server.filter(|it| **it != idx as u32).map(|it| (idx as u32, *it)));
+        }
+        found
     }
-    found
 }
