@@ -75,6 +75,11 @@ pub(crate) trait Format: Sync {
     /// One that parses elements, for one thread.
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
 
+    /// The first keys of top-level objects that hold no elements and are no loss: headers between documents.
+    fn headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Judges what stood around the elements: a server's error, signs of an incomplete answer.
     fn judge(&self, frames: &Frames) -> Judgement {
         let _ = frames;
