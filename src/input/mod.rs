@@ -5,15 +5,19 @@
 //! elements into drafts. It knows no pass and no output.
 
 mod batch;
+mod datadog;
 mod detect;
+mod gcp;
 mod head;
 mod instant;
 mod jaeger;
 mod json;
+mod newrelic;
 mod py;
 pub mod source;
 mod split;
 mod stream;
+mod xray;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +34,8 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &py::Py];
+pub(crate) const FORMATS: &[&dyn Format] =
+    &[&jaeger::Jaeger, &py::Py, &xray::Xray, &gcp::Gcp, &datadog::Datadog, &newrelic::NewRelic];
 
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {

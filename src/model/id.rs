@@ -272,7 +272,11 @@ mod tests {
         assert_eq!(xray, id("5759e988bd862e3fe1be46a994272793"));
         assert_eq!(xray.compact(), id("5759E988bd862e3fe1be46a994272793").compact());
         assert_eq!(xray.to_string(), "1-5759e988-bd862e3fe1be46a994272793");
-        for opaque in ["1-5759e988-bd862e3fe1be46a99427279s", "1-5759e988abd862e3fe1be46a994272793", "2-5759e988-bd862e3fe1be46a994272793"] {
+        for opaque in [
+            "1-5759e988-bd862e3fe1be46a99427279s",
+            "1-5759e988abd862e3fe1be46a994272793",
+            "2-5759e988-bd862e3fe1be46a994272793",
+        ] {
             assert_eq!(id(opaque).value(), None, "{opaque}");
         }
     }
