@@ -13,6 +13,8 @@ mod instant;
 mod jaeger;
 mod json;
 mod newrelic;
+#[cfg(test)]
+mod parsed;
 mod py;
 pub mod source;
 mod split;

@@ -7,7 +7,7 @@
 mod otel;
 mod segment;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::json::{Fault, Node};
@@ -172,7 +172,7 @@ struct Context<'n> {
     /// The names of those, by the span that called.
     peers: HashMap<Id, &'n str>,
     /// Spans that are there with their end.
-    complete: std::collections::HashSet<Id>,
+    complete: HashSet<Id>,
 }
 
 impl Parser for XrayParser {
@@ -205,7 +205,11 @@ impl XrayParser {
         }
         let mut documents = Vec::new();
         let segments = either(trace, "Segments", "segments").items();
-        for item in segments.iter().chain(either(trace, "Spans", "spans").items()) {
+        let spans = either(trace, "Spans", "spans").items();
+        if segments.is_empty() && spans.is_empty() {
+            sink.skip("a trace without spans", 0);
+        }
+        for item in segments.iter().chain(spans) {
             match either(item, "Document", "document") {
                 Node::Text(text) => match Node::parse(text) {
                     Ok(document) => documents.push(document),
@@ -215,9 +219,6 @@ impl XrayParser {
                 _ if item.has("id") || otel::is_span(item) => documents.push(item.clone()),
                 _ => sink.skip("a segment without a document", 0),
             }
-        }
-        if documents.is_empty() {
-            sink.skip("a trace without spans", 0);
         }
         self.documents(&documents, either(trace, "Id", "id").scalar().and_then(Id::parse), sink);
         self.batch.emit_traces(sink);
