@@ -85,7 +85,8 @@ fn x_ray_names_calls_by_what_they_call() {
         for key in ["dependencies", "edges", "depth", "cycles"] {
             assert_eq!(xray["dependencies"][key], jaeger["dependencies"][key], "{file}: {key}");
         }
-        for key in ["pattern", "span_id", "self_ms", "kind", "start_us", "end_us", "error_message", "error_type", "has_error"]
+        for key in
+            ["pattern", "span_id", "self_ms", "kind", "start_us", "end_us", "error_message", "error_type", "has_error"]
         {
             assert!(!values(&jaeger, key).is_empty(), "{key}");
             assert_eq!(values(&xray, key), values(&jaeger, key), "{file}: {key}");
