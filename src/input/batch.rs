@@ -89,8 +89,15 @@ impl Batch {
         let service = service.filter(|it| !it.is_empty());
         let is_known = service.is_some();
         let service = self.names.get(service.unwrap_or(UNKNOWN_SERVICE));
-        self.draft.processes.push(Process { service, is_known, attributes });
+        self.draft.processes.push(Process { service, is_known, is_parents: false, attributes });
         self.draft.processes.len() as u32 - 1
+    }
+
+    /// The process of spans that are of their parents' process, when those may stand in another element.
+    pub(crate) fn parents_process(&mut self) -> u32 {
+        let process = self.process(None, Run::default());
+        self.draft.processes[process as usize].is_parents = true;
+        process
     }
 
     /// Where the next attribute will stand. The attributes of one owner stand together: mark, add, run.

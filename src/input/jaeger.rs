@@ -201,7 +201,7 @@ impl JaegerParser {
     fn push_process(&mut self, service: Option<Name>, attributes: Run) -> u32 {
         let is_known = service.is_some();
         let service = service.unwrap_or_else(|| self.names.get(UNKNOWN_SERVICE));
-        self.draft.processes.push(Process { service, is_known, attributes });
+        self.draft.processes.push(Process { service, is_known, is_parents: false, attributes });
         self.draft.processes.len() as u32 - 1
     }
 

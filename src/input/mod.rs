@@ -5,16 +5,22 @@
 //! elements into drafts. It knows no pass and no output.
 
 mod batch;
+mod datadog;
 mod detect;
+mod gcp;
 mod head;
 mod instant;
 mod jaeger;
 mod json;
+mod newrelic;
 mod otlp;
+#[cfg(test)]
+mod parsed;
 mod py;
 pub mod source;
 mod split;
 mod stream;
+mod xray;
 mod zipkin;
 
 use std::collections::BTreeMap;
@@ -41,6 +47,10 @@ pub(crate) const FORMATS: &[&dyn Format] = &[
     &zipkin::ZipkinV1,
     &otlp::Otlp,
     &otlp::Tempo,
+    &xray::Xray,
+    &gcp::Gcp,
+    &datadog::Datadog,
+    &newrelic::NewRelic,
     &py::Py,
 ];
 
@@ -86,6 +96,11 @@ pub(crate) trait Format: Sync {
 
     /// One that parses elements, for one thread.
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
+
+    /// The first keys of top-level objects that hold no elements and are no loss: headers between documents.
+    fn headers(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Judges what stood around the elements: a server's error, signs of an incomplete answer.
     fn judge(&self, frames: &Frames) -> Judgement {

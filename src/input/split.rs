@@ -280,6 +280,7 @@ impl Splitter<'_, '_> {
         let first_key = self.members("")?;
         if self.anchor.take().is_some()
             && let Some(key) = first_key
+            && !FORMATS[self.origin.format].headers().contains(&key.as_str())
             && (self.found.foreign.len() < MOST_MEMBERS || self.found.foreign.contains_key(&key))
         {
             self.found.foreign.entry(key).or_insert((0, start)).0 += 1;

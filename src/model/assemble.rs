@@ -83,12 +83,13 @@ impl Assembler {
         if is_doubled {
             self.index_spans(&draft);
         }
-        count_gaps(&draft, &mut repairs);
         self.link(&draft, &decided, &mut repairs);
         self.cut_cycles(&draft, &mut repairs);
         self.links.list_children();
         self.links.fill_starts(&draft, &mut repairs);
         self.links.put_in_order(&draft);
+        self.links.hand_down_processes(&mut draft);
+        count_gaps(&draft, &mut repairs);
         if self.options.skew_correction && !draft.skew_corrected {
             let moved = skew::correct(&mut draft, &mut self.links, &mut repairs);
             if moved {
@@ -326,6 +327,19 @@ impl Links {
         self.followed.resize(n_spans, false);
         self.named.clear();
         self.named.resize(n_spans, false);
+    }
+
+    /// Gives spans that are of their parents' process that process.
+    fn hand_down_processes(&self, draft: &mut Draft) {
+        if !draft.processes.iter().any(|it| it.is_parents) {
+            return;
+        }
+        for &idx in &self.order {
+            let (idx, parent) = (idx as usize, self.parent[idx as usize]);
+            if parent != NONE && draft.processes[draft.spans[idx].process as usize].is_parents {
+                draft.spans[idx].process = draft.spans[parent as usize].process;
+            }
+        }
     }
 
     fn n_spans(&self) -> usize {

@@ -81,6 +81,8 @@ pub struct Process {
     pub service: Name,
     /// Whether that was said.
     pub is_known: bool,
+    /// The spans are of their parents' process, which the format writes elsewhere.
+    pub is_parents: bool,
     pub(crate) attributes: Run,
 }
 
@@ -294,7 +296,7 @@ impl Draft {
         span.operation.as_str().hash(hasher);
         let process = &self.processes[span.process as usize];
         process.service.as_str().hash(hasher);
-        (process.is_known, span.start_ns, span.duration_ns, span.kind).hash(hasher);
+        (process.is_known, process.is_parents, span.start_ns, span.duration_ns, span.kind).hash(hasher);
         (span.failed, span.shared, span.supplement).hash(hasher);
         for reference in &self.references[span.references.range()] {
             (reference.follows_from, reference.is_link).hash(hasher);

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The id of a trace or a span, printed as it was written.
 ///
 /// Up to 32 hexadecimal digits are compared without case and leading zeros, so that `0AB` and `ab`
-/// are one id; anything else (`trace-123`) is opaque text.
+/// are one id, and so is `1-5759e988-bd862e3fe1be46a994272793`, AWS X-Ray's spelling of 32 digits;
+/// anything else (`trace-123`) is opaque text.
 #[derive(Clone)]
 pub enum Id {
     /// Digits of one case: by far the most.
@@ -60,7 +61,7 @@ impl Id {
             return None;
         }
         if bytes.len() > 32 {
-            return Some(Id::odd(None, text));
+            return Some(Id::odd(xray_value(bytes), text));
         }
         let (mut high, mut low, mut lower, mut upper) = (0u64, 0u64, false, false);
         for &byte in bytes {
@@ -152,6 +153,18 @@ impl Id {
             Id::Odd(odd) => &odd.text,
         }
     }
+}
+
+/// The digits of `1-5759e988-bd862e3fe1be46a994272793` without its version.
+fn xray_value(bytes: &[u8]) -> Option<u128> {
+    let rest = bytes.strip_prefix(b"1-")?;
+    if rest.len() != 33 || rest[8] != b'-' {
+        return None;
+    }
+    rest[..8].iter().chain(&rest[9..]).try_fold(0, |value, &byte| {
+        let digit = DIGITS[usize::from(byte)];
+        (digit != 255).then_some((value << 4) | u128::from(digit & 15))
+    })
 }
 
 fn joined(high: u64, low: u64) -> u128 {
@@ -262,6 +275,21 @@ mod tests {
             "000000000000000000000000000000000a",
         ] {
             assert_eq!(id(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_id_of_x_ray_is_the_number_that_opentelemetry_makes_of_it() {
+        let xray = id("1-5759e988-bd862e3fe1be46a994272793");
+        assert_eq!(xray, id("5759e988bd862e3fe1be46a994272793"));
+        assert_eq!(xray.compact(), id("5759E988bd862e3fe1be46a994272793").compact());
+        assert_eq!(xray.to_string(), "1-5759e988-bd862e3fe1be46a994272793");
+        for opaque in [
+            "1-5759e988-bd862e3fe1be46a99427279s",
+            "1-5759e988abd862e3fe1be46a994272793",
+            "2-5759e988-bd862e3fe1be46a994272793",
+        ] {
+            assert_eq!(id(opaque).value(), None, "{opaque}");
         }
     }
 

@@ -65,7 +65,7 @@ fn draft_of(spans: &[Raw]) -> Draft {
         let attributes = Run { start, end: draft.attribute_mark() };
         let is_known = !service.is_empty();
         let service = Name::new(if is_known { service } else { super::UNKNOWN_SERVICE });
-        draft.processes.push(Process { service, is_known, attributes });
+        draft.processes.push(Process { service, is_known, is_parents: false, attributes });
     }
     for span in spans {
         let start = draft.attribute_mark();

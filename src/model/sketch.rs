@@ -108,7 +108,7 @@ fn add_process(draft: &mut Draft, service: &str, host: Option<&str>) -> u32 {
         draft.push_attribute(Key::Known(Known::HostName), host, ValueType::Text);
     }
     let attributes = Run { start, end: draft.attribute_mark() };
-    draft.processes.push(Process { service: Name::new(service), is_known: true, attributes });
+    draft.processes.push(Process { service: Name::new(service), is_known: true, is_parents: false, attributes });
     draft.processes.len() as u32 - 1
 }
 

@@ -156,7 +156,7 @@ impl Keeper {
         let process = &draft.processes[process as usize];
         let mut written = Vec::new();
         put(&mut written, u64::from(self.dictionary.name(process.service)));
-        written.push(u8::from(process.is_known));
+        written.push(u8::from(process.is_known) | u8::from(process.is_parents) << 1);
         let attributes = draft.attributes_of(process.attributes);
         put(&mut written, attributes.len() as u64);
         for attribute in attributes {
@@ -265,10 +265,11 @@ impl Reader<'_> {
         }
         let outer = std::mem::replace(&mut self.bytes, Bytes::new(self.keeper.dictionary.process_of(number)));
         let service = self.keeper.dictionary.name_of(self.bytes.number() as u32);
-        let is_known = self.bytes.byte() != 0;
+        let flags = self.bytes.byte();
+        let (is_known, is_parents) = (flags & 1 != 0, flags & 2 != 0);
         let attributes = self.attributes(draft);
         self.bytes = outer;
-        draft.processes.push(Process { service, is_known, attributes });
+        draft.processes.push(Process { service, is_known, is_parents, attributes });
         let process = draft.processes.len() as u32 - 1;
         self.processes.push((key, process));
         process
