@@ -46,6 +46,7 @@
 //!   one `read`: so cutting and parsing run on different threads.
 
 pub mod cli;
+mod export;
 pub mod failure;
 pub mod filter;
 pub mod input;

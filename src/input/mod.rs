@@ -12,6 +12,7 @@ mod jaeger;
 mod json;
 mod py;
 pub mod source;
+mod spans;
 mod split;
 mod stream;
 
@@ -30,7 +31,7 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &py::Py];
+pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &spans::Spans, &py::Py];
 
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {

@@ -7,7 +7,7 @@ use super::draft::{Draft, Event};
 use super::{Kind, Span, Trace, normalize};
 
 /// Whether a span failed: its explicit signal, or else its HTTP or gRPC status.
-pub(crate) fn is_error(draft: &Draft, run: Run) -> bool {
+pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
     let mut said_fine = false;
     let mut http = None;
     let mut grpc = None;
@@ -35,6 +35,11 @@ pub(crate) fn is_error(draft: &Draft, run: Run) -> bool {
     }
     // The caller's mistakes (4xx, NOT_FOUND, CANCELLED...) are not this span's failure.
     !said_fine && (http.is_some_and(|it| it >= 500) || matches!(grpc, Some(2 | 4 | 12 | 13 | 14 | 15)))
+}
+
+/// Whether a span's attributes say that it failed, whatever its format said itself.
+pub(crate) fn says_error(trace: &Trace, span: &Span) -> bool {
+    is_error(&trace.draft, span.attributes)
 }
 
 /// What a text says that may be a flag: true, false, or something else.
@@ -248,10 +253,15 @@ pub(crate) fn statement_of(draft: &Draft, attributes: Run) -> Option<&str> {
     draft.first_value(attributes, &STATEMENT_KEYS)
 }
 
+/// The statement that a span sent to a database, as it was sent.
+pub fn statement<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
+    statement_of(&trace.draft, span.attributes)
+}
+
 /// What a span does, with the values left out: statement, route, method or exception.
 pub fn pattern(trace: &Trace, span: &Span) -> Option<String> {
     let first = |keys: &[Known]| trace.first_value(span, keys);
-    if let Some(statement) = first(&STATEMENT_KEYS) {
+    if let Some(statement) = statement(trace, span) {
         return Some(normalize::sql(statement));
     }
     if let Some(summary) = first(&[Known::DbQuerySummary]) {
