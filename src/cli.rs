@@ -253,9 +253,10 @@ struct OutputArgs {
 }
 
 const EXPORT_AFTER_HELP: &str = "\
-Traces are written whole, as they were understood: ids that were told apart by a suffix, parents as
-they were found. What a form has no place for is counted on standard error. Traces come in the order
-of the input, those with differing copies or scattered spans last; the bytes are the same every time.
+Traces are written whole, as they were understood: ids that were told apart by a suffix,
+parents as they were found. What a form has no place for is counted on standard error.
+Traces come in the order of the input, those with differing copies or scattered spans
+last; the bytes are the same every time.
 
 Exit status as for analyze-traces: without traces it is an empty document and 0.
 
