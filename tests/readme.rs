@@ -54,7 +54,6 @@ fn every_flag_is_in_the_readme_and_the_other_way_round() {
         let is_there = readme.contains(&format!("--{long}")) || matches!(long, "help" | "version");
         assert!(is_there || long == "output" && readme.contains("-o FILE"), "--{long} is not in the README");
     }
-    let command = analyze_traces::cli::command();
     let known: Vec<String> = command
         .get_subcommands()
         .flat_map(|it| it.get_arguments())

@@ -82,10 +82,13 @@ impl Writer for JaegerWriter {
     }
 }
 
+/// Attributes: key, value and what that was.
+type Words<'a> = Vec<(&'static str, &'a str, ValueType)>;
+
 /// The distinct processes of a trace, numbered as they are met.
 #[derive(Default)]
 struct Processes<'a> {
-    by_content: HashMap<(Name, Vec<(&'static str, &'a str, ValueType)>), usize>,
+    by_content: HashMap<(Name, Words<'a>), usize>,
     by_index: HashMap<u32, usize>,
     /// For each a span of it.
     first_spans: Vec<u32>,
