@@ -5,8 +5,10 @@ mod parse;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::export::TARGETS;
 use crate::filter::{Bound, Filter, TagFilter, TimeRange};
 use crate::input::SplitOptions;
 use crate::model::{AsyncChildren, DeriveOptions, Id};
@@ -17,6 +19,8 @@ pub use parse::TimeSpec;
 pub enum Invocation {
     /// Analyze captures.
     Analyze(Box<Plan>),
+    /// Write traces in another form.
+    Export(Box<ExportPlan>),
     /// Print what a shell needs to complete commands.
     Completions(clap_complete::Shell),
     /// Print the manual page.
@@ -45,6 +49,14 @@ pub struct Plan {
     pub pass_names: Vec<&'static str>,
     /// Where and how it is written.
     pub output: Output,
+}
+
+/// An export as it was asked for.
+pub struct ExportPlan {
+    /// What is read and kept; no passes.
+    pub plan: Plan,
+    /// What is written, by its index.
+    pub target: usize,
 }
 
 /// `--time-range` and `--now`.
@@ -240,6 +252,52 @@ struct OutputArgs {
     verbose: bool,
 }
 
+const EXPORT_AFTER_HELP: &str = "\
+Traces are written whole, as they were understood: ids that were told apart by a suffix,
+parents as they were found. What a form has no place for is counted on standard error.
+Traces come in the order of the input, those with differing copies or scattered spans
+last; the bytes are the same every time.
+
+Exit status as for analyze-traces: without traces it is an empty document and 0.
+
+Examples:
+  analyze-traces export traces.json --errors-only -o failed.json
+  analyze-traces export traces/ --service checkout --to otlp -o checkout.jsonl.gz
+  analyze-traces export traces.json --to csv | head -3";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct ExportArgs {
+    /// What to write
+    #[arg(long, value_name = "FORM", default_value = TARGETS[0].name(), value_parser = targets())]
+    to: usize,
+
+    /// Write to this file, all at once or not at all; compressed if it ends in .gz or .zst
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Move servers whose clock is off into the calls they answer
+    #[arg(long)]
+    skew_correction: bool,
+
+    /// Explain on standard error what was decided
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// The names of the targets; gives the index of one.
+fn targets() -> impl TypedValueParser<Value = usize> {
+    PossibleValuesParser::new(TARGETS.iter().map(|it| PossibleValue::new(it.name()).help(it.about())))
+        .map(|name| TARGETS.iter().position(|it| it.name() == name).unwrap_or(0))
+}
+
+fn export_command() -> Command {
+    let command = Command::new("export")
+        .about("Write the traces that are kept as Jaeger, OTLP or Zipkin JSON, normalized spans or CSV")
+        .after_help(EXPORT_AFTER_HELP);
+    ExportArgs::augment_args(FilterArgs::augment_args(InputArgs::augment_args(command)))
+}
+
 /// Everything that may be typed.
 pub fn command() -> Command {
     let command = Command::new("analyze-traces")
@@ -259,6 +317,7 @@ pub fn command() -> Command {
         command = (pass.augment)(command);
     }
     OutputArgs::augment_args(command)
+        .subcommand(export_command())
         .subcommand(
             Command::new("completions").about("Print what a shell needs to complete commands").arg(
                 Arg::new("shell")
@@ -278,6 +337,7 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Invoc
             let shell = sub.remove_one::<clap_complete::Shell>("shell").expect("clap asks for it");
             Ok(Invocation::Completions(shell))
         }
+        Some((name, sub)) if name == "export" => Ok(Invocation::Export(Box::new(export_plan(&sub)?))),
         Some(_) => Ok(Invocation::Man),
         None => Ok(Invocation::Analyze(Box::new(plan(&matches)?))),
     }
@@ -297,8 +357,42 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         passes.push((pass.build)(matches, &options)?);
         pass_names.push(pass.name);
     }
+    let derive = DeriveOptions {
+        overlap_tolerance_ppm: analysis.overlap_tolerance,
+        async_children: match analysis.async_children {
+            AsyncWhen::Clip => AsyncChildren::Clip,
+            AsyncWhen::Ignore => AsyncChildren::Ignore,
+        },
+        skew_correction: analysis.skew_correction,
+    };
+    let output = Output {
+        json: output.json,
+        file: file_of(output.output),
+        color: output.color,
+        width: output.width.map(usize::from),
+        verbose: output.verbose,
+    };
+    Ok(Plan { passes, pass_names, ..plan_of(input, filter, derive, output) })
+}
+
+fn export_plan(matches: &ArgMatches) -> Result<ExportPlan, clap::Error> {
+    let export = ExportArgs::from_arg_matches(matches)?;
+    let derive = DeriveOptions { skew_correction: export.skew_correction, ..DeriveOptions::default() };
+    let file = file_of(export.output);
+    let output = Output { json: false, file, color: ColorWhen::Never, width: None, verbose: export.verbose };
+    let (input, filter) = (InputArgs::from_arg_matches(matches)?, FilterArgs::from_arg_matches(matches)?);
+    Ok(ExportPlan { plan: plan_of(input, filter, derive, output), target: export.to })
+}
+
+/// As everywhere, - is the standard stream.
+fn file_of(typed: Option<PathBuf>) -> Option<PathBuf> {
+    typed.filter(|it| it.as_os_str() != "-")
+}
+
+/// A plan without passes.
+fn plan_of(input: InputArgs, filter: FilterArgs, derive: DeriveOptions, output: Output) -> Plan {
     let max_element_bytes = input.max_trace_bytes;
-    Ok(Plan {
+    Plan {
         inputs: input.inputs,
         threads: input.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         split: SplitOptions { lenient: input.lenient, max_element_bytes, format: input.format },
@@ -316,25 +410,26 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
             errors_only: filter.errors_only,
             time_range: None,
         },
-        derive: DeriveOptions {
-            overlap_tolerance_ppm: analysis.overlap_tolerance,
-            async_children: match analysis.async_children {
-                AsyncWhen::Clip => AsyncChildren::Clip,
-                AsyncWhen::Ignore => AsyncChildren::Ignore,
-            },
-            skew_correction: analysis.skew_correction,
-        },
-        passes,
-        pass_names,
-        output: Output {
-            json: output.json,
-            // As everywhere, - is the standard stream.
-            file: output.output.filter(|it| it.as_os_str() != "-"),
-            color: output.color,
-            width: output.width.map(usize::from),
-            verbose: output.verbose,
-        },
-    })
+        derive,
+        passes: Vec::new(),
+        pass_names: Vec::new(),
+        output,
+    }
+}
+
+impl Plan {
+    /// Whether its time range counts back from the newest trace.
+    pub fn needs_newest(&self) -> bool {
+        self.time_range.as_ref().is_some_and(|it| it.now.is_none() && matches!(it.spec, TimeSpec::Back(_)))
+    }
+
+    /// Makes the time range a filter, once it is known what it counts back from.
+    pub fn resolve_time_range(&mut self, clock_ns: i64, newest_ns: i64) {
+        self.filter.time_range = self.time_range.as_ref().map(|range| {
+            let from = range.now.map_or(newest_ns, |moment| moment.unwrap_or(clock_ns));
+            (range.resolve(from), range.typed.clone())
+        });
+    }
 }
 
 impl TimeFilter {

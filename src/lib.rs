@@ -17,10 +17,12 @@
 //! * [`passes`] look at traces one by one, on any thread; their states merge. A pass is one file and
 //!   one line in [`passes::PASSES`]; its flags, help, JSON keys, tables and law tests follow.
 //! * [`report`] is what a pass has to say, as plain data; [`render`] makes tables and JSON of it.
+//! * `export` writes kept traces in another form instead. A target is one file and one line in `TARGETS`.
 //! * `pipeline` moves all this over threads, [`cli`] says what was asked for, [`run`] puts it together.
 //!
 //! `model` and [`stats`] name nothing of ours; `input` and `filter` name `model`; `passes` name
-//! `model`, `stats` and `report`; `render` names `report`. A test (`tests/layers.rs`) reads the `use`
+//! `model`, `stats` and `report`; `export` names
+//! `model`; `render` names `report`. A test (`tests/layers.rs`) reads the `use`
 //! lines and holds them to it.
 //!
 //! # What always holds
@@ -46,6 +48,7 @@
 //!   one `read`: so cutting and parsing run on different threads.
 
 pub mod cli;
+mod export;
 pub mod failure;
 pub mod filter;
 pub mod input;

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(err) => return usage(&err),
     };
     let outcome = {
-        let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout());
         let mut err = io::stderr();
         let mut surroundings = Surroundings {
             out: &mut out,

@@ -35,6 +35,11 @@ use worker::{Finished, Finisher, Worker};
 pub(crate) trait Consumer: Send {
     /// Takes the next one.
     fn trace(&mut self, trace: &Trace);
+
+    /// Whether there is any use in another.
+    fn wants_more(&self) -> bool {
+        true
+    }
 }
 
 /// What is read, and how.
@@ -137,15 +142,29 @@ impl Shared {
     }
 }
 
+/// Traces of which copies differ: held back from the beginning, all can be read in one pass.
+#[derive(Debug, Default)]
+pub(crate) struct Differing(HashSet<u128>);
+
 /// Reads all sources; gives the consumers, whose parts have yet to be joined, and what was counted.
 pub(crate) fn read<C: Consumer>(
     reading: &Reading<'_>,
     fresh: &(dyn Fn() -> C + Sync),
 ) -> anyhow::Result<(Vec<C>, Tally)> {
-    let mut held = HashSet::new();
+    read_knowing(reading, fresh, &mut Differing::default())
+}
+
+/// As [`read`], with the differing traces known that an earlier reading of the same sources found, and
+/// those added that this one finds: where there are none, consumers are made once.
+pub(crate) fn read_knowing<C: Consumer>(
+    reading: &Reading<'_>,
+    fresh: &(dyn Fn() -> C + Sync),
+    differing: &mut Differing,
+) -> anyhow::Result<(Vec<C>, Tally)> {
+    let held = &mut differing.0;
     let mut read_twice = false;
     loop {
-        let (consumers, mut tally, conflicts) = read_once(reading, fresh, &held)?;
+        let (consumers, mut tally, conflicts) = read_once(reading, fresh, held)?;
         if conflicts.is_empty() {
             tally.read_twice = read_twice;
             return Ok((consumers, tally));
@@ -285,7 +304,7 @@ fn read_sources(reading: &Reading<'_>, shared: &Shared, emit: &mut dyn Emit) -> 
         }
     }
     fail_on_fault(reading, shared)?;
-    if tally.sources.is_empty() {
+    if tally.sources.is_empty() && !shared.stopped.load(Ordering::Relaxed) {
         let names: Vec<&str> = tally.without_traces.iter().map(String::as_str).take(5).collect();
         return Err(Failure::with_hint(
             format!("failed to find a capture: none of the files holds traces (looked at {})", names.join(", ")),

@@ -1,16 +1,20 @@
 //! One analysis from plan to printed report.
 
+mod export;
 mod heading;
 mod input_report;
+mod output_file;
+mod packed;
+mod progress;
+mod sieve;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use foldhash::fast::FixedState;
 use serde::Serialize;
 
 use crate::cli::{self, ColorWhen, Invocation, Plan};
@@ -19,15 +23,18 @@ use crate::filter::Filter;
 use crate::input::source::{self, Source};
 use crate::model::{Name, Trace, Wanted, is_plausible};
 use crate::passes::AnyPass;
-use crate::pipeline::{self, Consumer, Reading};
+use crate::pipeline::{self, Consumer, Differing, Reading, Tally};
 use crate::render::{self, Look};
 use crate::report::{Report, Section};
 use input_report::InputReport;
+use output_file::OutputFile;
+use progress::Progress;
+use sieve::Sieve;
 
 /// What the process has: given in, so that nothing below reaches for it.
 pub struct Surroundings<'a> {
     /// Standard output.
-    pub out: &'a mut dyn Write,
+    pub out: &'a mut (dyn Write + Send),
     /// Standard error; shared with the thread that shows progress.
     pub err: &'a mut (dyn Write + Send),
     /// Opens standard input, once.
@@ -61,6 +68,7 @@ pub enum Exit {
 pub fn run(invocation: Invocation, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
     match invocation {
         Invocation::Analyze(plan) => analyze(*plan, surroundings),
+        Invocation::Export(plan) => export::export(*plan, surroundings),
         Invocation::Completions(shell) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut cli::command(), "analyze-traces", &mut script);
@@ -93,16 +101,20 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
     let sources = find_sources(&mut plan, surroundings)?;
     let now_ns = surroundings.now_ns;
     let findings = {
-        let progress = Progress::new(surroundings, &sources);
+        let progress = Progress::new(&mut *surroundings.err, surroundings.err_is_terminal, &sources);
         let show = |n_bytes| progress.show(n_bytes);
         let findings = read(&mut plan, &sources, now_ns, &show, started);
         progress.clear();
         findings?
     };
     check_kept(&plan, &findings)?;
-    check_output(&plan, &findings)?;
+    check_output(&plan, findings.input.sources.iter().map(|it| it.name.as_str()))?;
     if plan.output.verbose {
         explain(&plan, &findings, surroundings.err)?;
+    }
+    // Tables say it themselves, above everything else.
+    if plan.output.json || plan.output.file.is_some() {
+        warn_of_losses(&findings, surroundings.err)?;
     }
     warn(&plan, &findings, surroundings.err)?;
     write_report(&plan, &findings, surroundings)?;
@@ -136,68 +148,50 @@ fn read(
         derive: plan.derive,
         progress,
     };
-    if let Some(range) = &plan.time_range {
-        let from = match range.now {
-            Some(moment) => moment.unwrap_or(now_ns),
-            None if matches!(range.spec, cli::TimeSpec::Back(_)) => newest_start_ns(&reading)?,
-            None => 0,
-        };
-        plan.filter.time_range = Some((range.resolve(from), range.typed.clone()));
+    if plan.needs_newest() {
+        let newest_ns = newest_start_ns(&reading, &mut Differing::default())?;
+        plan.resolve_time_range(now_ns, newest_ns);
+    } else {
+        plan.resolve_time_range(now_ns, 0);
     }
     let templates = std::mem::take(&mut plan.passes);
-    let (runners, tally) = pipeline::read(&reading, &|| Runner::new(&plan.filter, &templates))?;
+    let fresh =
+        || Runner { sieve: Sieve::new(&plan.filter), passes: templates.iter().map(|it| it.duplicate()).collect() };
+    let (runners, tally) = pipeline::read(&reading, &fresh)?;
     let whole = join(runners, &plan.filter);
-    let input = InputReport::new(sources, &tally, &plan.filter, &whole.kept);
-    Ok(Findings {
-        input,
-        reports: whole.passes.into_iter().map(AnyPass::finish).collect(),
-        services: whole.services.iter().copied().collect(),
-        operations: whole.operations.iter().copied().collect(),
-        found_ids: whole.found_ids,
-        elapsed: started.elapsed(),
-    })
+    let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
+    Ok(Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter))
+}
+
+impl Findings {
+    fn new(
+        sources: &[Source],
+        tally: &Tally,
+        sieve: Sieve<'_>,
+        reports: Vec<Box<dyn Report>>,
+        elapsed: Duration,
+        filter: &Filter,
+    ) -> Findings {
+        Findings {
+            input: InputReport::new(sources, tally, filter, &sieve.kept),
+            reports,
+            services: sieve.services.iter().copied().collect(),
+            operations: sieve.operations.iter().copied().collect(),
+            found_ids: sieve.found_ids,
+            elapsed,
+        }
+    }
 }
 
 /// Filters traces and shows them to the passes, on one thread.
 struct Runner<'a> {
-    filter: &'a Filter,
-    kept: Vec<u64>,
+    sieve: Sieve<'a>,
     passes: Vec<Box<dyn AnyPass>>,
-    services: HashSet<Name, FixedState>,
-    operations: HashSet<Name, FixedState>,
-    found_ids: Vec<bool>,
-}
-
-impl<'a> Runner<'a> {
-    fn new(filter: &'a Filter, templates: &[Box<dyn AnyPass>]) -> Runner<'a> {
-        Runner {
-            filter,
-            kept: vec![0; filter.names().len() + 1],
-            passes: templates.iter().map(|it| it.duplicate()).collect(),
-            services: HashSet::default(),
-            operations: HashSet::default(),
-            found_ids: vec![false; filter.trace_ids.len()],
-        }
-    }
 }
 
 impl Consumer for Runner<'_> {
     fn trace(&mut self, trace: &Trace) {
-        for (found, id) in self.found_ids.iter_mut().zip(&self.filter.trace_ids) {
-            *found |= *id == trace.id;
-        }
-        // For hints when nothing is left: only filters can leave nothing.
-        if self.kept.len() > 1 {
-            for span in trace.spans() {
-                self.services.insert(span.service);
-                if !self.filter.operations.is_empty() {
-                    self.operations.insert(span.operation);
-                }
-            }
-        }
-        let (whole, steps) = self.kept.split_last_mut().expect("one more than there are filters");
-        if self.filter.keeps(trace, steps) {
-            *whole += 1;
+        if self.sieve.keeps(trace) {
             for pass in &mut self.passes {
                 pass.observe(trace);
             }
@@ -207,25 +201,18 @@ impl Consumer for Runner<'_> {
 
 fn join<'a>(runners: Vec<Runner<'a>>, filter: &'a Filter) -> Runner<'a> {
     let mut runners = runners.into_iter();
-    let mut whole = runners.next().unwrap_or_else(|| Runner::new(filter, &[]));
+    let mut whole = runners.next().unwrap_or_else(|| Runner { sieve: Sieve::new(filter), passes: Vec::new() });
     for runner in runners {
-        for (mine, theirs) in whole.kept.iter_mut().zip(&runner.kept) {
-            *mine += theirs;
-        }
         for (mine, theirs) in whole.passes.iter_mut().zip(runner.passes) {
             mine.merge(theirs);
         }
-        for (mine, theirs) in whole.found_ids.iter_mut().zip(runner.found_ids) {
-            *mine |= theirs;
-        }
-        whole.services.extend(runner.services);
-        whole.operations.extend(runner.operations);
+        whole.sieve.merge(runner.sieve);
     }
     whole
 }
 
 /// The newest trace start of all inputs, by a pass that does nothing else; starts that cannot be are left out.
-fn newest_start_ns(reading: &Reading<'_>) -> anyhow::Result<i64> {
+fn newest_start_ns(reading: &Reading<'_>, differing: &mut Differing) -> anyhow::Result<i64> {
     struct Newest(i64);
     impl Consumer for Newest {
         fn trace(&mut self, trace: &Trace) {
@@ -234,7 +221,7 @@ fn newest_start_ns(reading: &Reading<'_>) -> anyhow::Result<i64> {
             }
         }
     }
-    let (parts, _) = pipeline::read(reading, &|| Newest(i64::MIN))?;
+    let (parts, _) = pipeline::read_knowing(reading, &|| Newest(i64::MIN), differing)?;
     Ok(parts.iter().map(|it| it.0).max().unwrap_or(i64::MIN))
 }
 
@@ -261,11 +248,10 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
 }
 
 /// A report in the place of the capture it was made from would be the end of the capture.
-fn check_output(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
+fn check_output<'a>(plan: &Plan, mut sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
     let Some(path) = &plan.output.file else { return Ok(()) };
     let Some(target) = path.canonicalize().ok().filter(|it| it.is_file()) else { return Ok(()) };
-    let is_target = |name: &str| Path::new(name).canonicalize().is_ok_and(|it| it == target);
-    if findings.input.sources.iter().any(|it| is_target(&it.name)) {
+    if sources.any(|it| Path::new(it).canonicalize().is_ok_and(|it| it == target)) {
         let message = format!("failed to write {}: it is a capture that was read", path.display());
         return Err(Failure::with_hint(message, "name another file").into());
     }
@@ -305,17 +291,22 @@ fn hint_for_empty(plan: &Plan, findings: &Findings) -> Option<String> {
         })
 }
 
-/// Says on standard error what must not be missed even when the report is JSON.
+/// Says on standard error what there is beyond what was read, where the output does not.
+fn warn_of_losses(findings: &Findings, err: &mut dyn Write) -> anyhow::Result<()> {
+    let mut lines = findings.input.incomplete_reasons.clone();
+    for source in &findings.input.sources {
+        lines.extend(source.warnings.iter().map(|it| format!("{}: {it}", source.name)));
+    }
+    lines.extend(findings.reports.iter().flat_map(|it| it.warnings()));
+    for line in lines {
+        writeln!(err, "warning: {}", render::sanitize::line(&line))?;
+    }
+    Ok(())
+}
+
+/// Says on standard error what must not be missed: that not all, or nothing, was there.
 fn warn(plan: &Plan, findings: &Findings, err: &mut dyn Write) -> anyhow::Result<()> {
     let mut lines = Vec::new();
-    // Tables say these themselves, above everything else.
-    if plan.output.json || plan.output.file.is_some() {
-        lines.extend(findings.input.incomplete_reasons.iter().cloned());
-        for source in &findings.input.sources {
-            lines.extend(source.warnings.iter().map(|it| format!("{}: {it}", source.name)));
-        }
-        lines.extend(findings.reports.iter().flat_map(|it| it.warnings()));
-    }
     for (id, _) in plan.filter.trace_ids.iter().zip(&findings.found_ids).filter(|(_, found)| !**found) {
         lines.push(format!("--trace-id: there is no trace {id}"));
     }
@@ -361,7 +352,9 @@ fn explain(plan: &Plan, findings: &Findings, err: &mut dyn Write) -> anyhow::Res
     for line in heading::losses(input) {
         writeln!(err, "{}", render::sanitize::line(&line))?;
     }
-    writeln!(err, "passes: {}", plan.pass_names.join(", "))?;
+    if !plan.pass_names.is_empty() {
+        writeln!(err, "passes: {}", plan.pass_names.join(", "))?;
+    }
     let n_bytes: u64 = input.sources.iter().map(|it| it.bytes).sum();
     let seconds = findings.elapsed.as_secs_f64();
     let rate = n_bytes as f64 / 1e6 / seconds.max(1e-9);
@@ -385,8 +378,12 @@ fn write_report(plan: &Plan, findings: &Findings, surroundings: &mut Surrounding
         }
         Some(path) => {
             let look = Look { width: plan.output.width, color: plan.output.color == ColorWhen::Always };
-            write_file(path, surroundings.unfinished, |out| render_report(plan, findings, &look, false, out))
-                .with_context(|| format!("failed to write {}", path.display()))
+            let write = || {
+                let mut file = OutputFile::create(path, surroundings.unfinished)?;
+                render_report(plan, findings, &look, false, file.writer())?;
+                file.finish()
+            };
+            write().with_context(|| format!("failed to write {}", path.display()))
         }
     }
 }
@@ -423,97 +420,4 @@ fn render_report(
 struct Tool {
     name: &'static str,
     version: &'static str,
-}
-
-/// Writes beside the target and renames, so that nobody sees half a file.
-fn write_file(
-    path: &Path,
-    unfinished: &Mutex<Option<PathBuf>>,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let is_plain = path.metadata().map_or(true, |it| it.is_file());
-    if !is_plain {
-        // A pipe or a device cannot be replaced.
-        let mut file = io::BufWriter::new(std::fs::OpenOptions::new().write(true).open(path)?);
-        write(&mut file)?;
-        return Ok(file.flush()?);
-    }
-    // The file behind a link is replaced, not the link.
-    let behind = || Ok::<_, io::Error>(path.with_file_name(path.read_link()?));
-    let target = path.canonicalize().or_else(|_| behind()).unwrap_or_else(|_| path.to_owned());
-    let directory = target.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".analyze-traces-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Subject to the umask, as any new file; a file that is there keeps what it has.
-        let mode = target.metadata().map_or(0o666, |it| it.permissions().mode());
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-    let mut temporary = builder
-        .tempfile_in(directory)
-        // Without the name of the temporary file, which says nothing to anybody.
-        .map_err(|err| io::Error::from(err.kind()))
-        .with_context(|| format!("failed to make a file in {}", directory.display()))?;
-    let note = |path: Option<PathBuf>| *unfinished.lock().unwrap_or_else(PoisonError::into_inner) = path;
-    note(Some(temporary.path().to_owned()));
-    {
-        let mut buffered = io::BufWriter::new(temporary.as_file_mut());
-        write(&mut buffered)?;
-        buffered.flush()?;
-    }
-    temporary.persist(&target)?;
-    note(None);
-    Ok(())
-}
-
-/// Shows on a terminal how far long reading has come.
-struct Progress<'a> {
-    err: Mutex<ProgressLine<'a>>,
-    total: Option<u64>,
-    enabled: bool,
-}
-
-struct ProgressLine<'a> {
-    err: &'a mut (dyn Write + Send),
-    started: Instant,
-    last: Option<Instant>,
-}
-
-/// Short work shows nothing.
-const QUIET: Duration = Duration::from_millis(500);
-const BETWEEN: Duration = Duration::from_millis(100);
-
-impl<'a> Progress<'a> {
-    fn new(surroundings: &'a mut Surroundings<'_>, sources: &[Source]) -> Progress<'a> {
-        let enabled = surroundings.err_is_terminal;
-        let line = ProgressLine { err: &mut *surroundings.err, started: Instant::now(), last: None };
-        let total = sources.iter().map(Source::size).sum();
-        Progress { err: Mutex::new(line), total, enabled }
-    }
-
-    fn show(&self, n_bytes: u64) {
-        if !self.enabled {
-            return;
-        }
-        let mut line = self.err.lock().unwrap_or_else(PoisonError::into_inner);
-        if line.started.elapsed() < QUIET || line.last.is_some_and(|it| it.elapsed() < BETWEEN) {
-            return;
-        }
-        line.last = Some(Instant::now());
-        let read = render::units::bytes(n_bytes);
-        let of = self.total.map_or(String::new(), |it| format!(" of {}", render::units::bytes(it)));
-        // Progress that cannot be shown is no reason to stop.
-        let _ = write!(line.err, "\r\u{1b}[Kreading: {read}{of}");
-        let _ = line.err.flush();
-    }
-
-    fn clear(self) {
-        let line = self.err.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if line.last.is_some() {
-            let _ = write!(line.err, "\r\u{1b}[K");
-            let _ = line.err.flush();
-        }
-    }
 }

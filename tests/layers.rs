@@ -16,8 +16,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("passes", &["passes", "model", "stats", "report"]),
     ("render", &["render", "report"]),
     ("pipeline", &["pipeline", "input", "model", "failure"]),
-    ("cli", &["cli", "filter", "input", "model", "passes"]),
-    ("run", &["run", "cli", "failure", "filter", "input", "model", "passes", "pipeline", "render", "report"]),
+    ("export", &["export", "model"]),
+    ("cli", &["cli", "export", "filter", "input", "model", "passes"]),
+    ("run", &["run", "cli", "export", "failure", "filter", "input", "model", "passes", "pipeline", "render", "report"]),
 ];
 
 fn rust_files(path: &Path, files: &mut Vec<PathBuf>) {

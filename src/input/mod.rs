@@ -18,6 +18,7 @@ mod otlp;
 mod parsed;
 mod py;
 pub mod source;
+mod spans;
 mod split;
 mod stream;
 mod xray;
@@ -52,6 +53,7 @@ pub(crate) const FORMATS: &[&dyn Format] = &[
     &datadog::Datadog,
     &newrelic::NewRelic,
     &py::Py,
+    &spans::Spans,
 ];
 
 /// The names of all formats.

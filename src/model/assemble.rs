@@ -314,6 +314,7 @@ fn emit_span(
         shared: span.shared,
         children,
         process: span.process,
+        drafted: idx as u32,
         attributes: span.attributes,
         events: span.events,
     }

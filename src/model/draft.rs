@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
-use super::attributes::{Attribute, Key, Run, Text, ValueType};
+use super::attributes::{Attribute, Key, Known, Run, Text, ValueType};
 use super::{Id, Kind, Name};
 
 /// The spans of one trace as they were read, in any order.
@@ -171,6 +171,16 @@ impl Draft {
 
     pub(crate) fn attributes_of(&self, run: Run) -> &[Attribute] {
         &self.attributes[run.range()]
+    }
+
+    /// The value of the first attribute of a run with this key.
+    pub(crate) fn find(&self, run: Run, key: Known) -> Option<&str> {
+        self.attributes_of(run).iter().find(|it| it.key == Key::Known(key)).map(|it| self.text(it.value))
+    }
+
+    /// The first of these keys that is in a run and not empty, in the order of the keys.
+    pub(crate) fn first_value(&self, run: Run, keys: &[Known]) -> Option<&str> {
+        keys.iter().find_map(|it| self.find(run, *it).filter(|it| !it.is_empty()))
     }
 
     /// Adds another copy, or another part, of the same trace.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::attributes::{Attribute, Key, Known, Run, Text, ValueType};
-use super::draft::Draft;
+use super::draft::{Draft, Event};
 use super::{Kind, Span, Trace, normalize};
 
 /// Whether a span failed: its explicit signal, or else its HTTP or gRPC status.
@@ -37,7 +37,13 @@ pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
     !said_fine && (http.is_some_and(|it| it >= 500) || matches!(grpc, Some(2 | 4 | 12 | 13 | 14 | 15)))
 }
 
-fn flag(text: &str) -> Option<bool> {
+/// Whether a span's attributes say that it failed, whatever its format said itself.
+pub(crate) fn says_error(trace: &Trace, span: &Span) -> bool {
+    is_error(&trace.draft, span.attributes)
+}
+
+/// What a text says that may be a flag: true, false, or something else.
+pub(crate) fn flag(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") || text == "1" {
         Some(true)
     } else if text.eq_ignore_ascii_case("false") || text == "0" {
@@ -89,21 +95,26 @@ pub struct Failure<'a> {
 
 /// Says why a span failed.
 pub fn failure<'a>(trace: &'a Trace, span: &Span) -> Failure<'a> {
-    let value = |key| trace.find(span.attributes, key).filter(|it| !it.is_empty());
-    let (code, code_words) = match status_code(trace, span) {
+    failure_of(&trace.draft, span.attributes, &trace.draft.events[span.events.range()])
+}
+
+/// Says why a span with these attributes and events failed.
+pub(crate) fn failure_of<'a>(draft: &'a Draft, attributes: Run, events: &[Event]) -> Failure<'a> {
+    let value = |key| draft.find(attributes, key).filter(|it| !it.is_empty());
+    let (code, code_words) = match status_code(draft, attributes) {
         Some((code, words)) => (Some(Cow::from(code)), Some(words)),
         None => (None, None),
     };
     let event = |keys: &[Known]| {
-        trace.events(span).iter().find_map(|event| {
+        events.iter().find_map(|event| {
             // A flag is no message.
             let words = |it: &&str| !it.is_empty() && flag(it).is_none();
-            keys.iter().find_map(|key| trace.find(event.attributes, *key).filter(words))
+            keys.iter().find_map(|key| draft.find(event.attributes, *key).filter(words))
         })
     };
     let message = event(&[Known::ExceptionMessage])
         .or_else(|| event(&[Known::Error, Known::ErrorObject]))
-        .or_else(|| error_event_message(trace, span))
+        .or_else(|| error_event_message(draft, events))
         .or_else(|| value(Known::ErrorMessage))
         .or_else(|| value(Known::Error).filter(|it| flag(it).is_none()))
         .or_else(|| value(Known::StatusDescription).filter(|it| *it != "An error occurred"))
@@ -123,21 +134,21 @@ pub fn failure<'a>(trace: &'a Trace, span: &Span) -> Failure<'a> {
 }
 
 /// The message of a log that says `event=error`, as OpenTracing had it.
-fn error_event_message<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
-    trace.events(span).iter().find_map(|event| {
-        let is_error = trace.find(event.attributes, Known::Event) == Some("error");
-        trace.find(event.attributes, Known::Message).filter(|it| is_error && !it.is_empty())
+fn error_event_message<'a>(draft: &'a Draft, events: &[Event]) -> Option<&'a str> {
+    events.iter().find_map(|event| {
+        let is_error = draft.find(event.attributes, Known::Event) == Some("error");
+        draft.find(event.attributes, Known::Message).filter(|it| is_error && !it.is_empty())
     })
 }
 
 /// The status of an answer that was not good, as it was written and in words.
-fn status_code<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, String)> {
-    let http = trace.first_value(span, &[Known::HttpResponseStatusCode, Known::HttpStatusCode]);
+fn status_code(draft: &Draft, attributes: Run) -> Option<(&str, String)> {
+    let http = draft.first_value(attributes, &[Known::HttpResponseStatusCode, Known::HttpStatusCode]);
     if let Some(text) = http.filter(|it| it.parse::<u16>().is_ok_and(|it| it >= 400)) {
         return Some((text, format!("HTTP {text}")));
     }
     let keys = [Known::GrpcStatusCode, Known::RpcResponseStatusCode, Known::GrpcStatusCodeOld];
-    let text = trace.first_value(span, &keys)?;
+    let text = draft.first_value(attributes, &keys)?;
     match grpc_code(text) {
         Some(0) => None,
         Some(code) => {
@@ -173,9 +184,14 @@ const MESSAGING_KEYS: [Known; 4] = [
 ///
 /// One look at each attribute: this runs for every call that leaves what is instrumented.
 pub fn peer<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, PeerType)> {
+    peer_of(&trace.draft, span.attributes)
+}
+
+/// The other side of a call with these attributes.
+pub(crate) fn peer_of(draft: &Draft, attributes: Run) -> Option<(&str, PeerType)> {
     let mut peer_type = PeerType::Service;
     let mut best: Option<(u8, Text)> = None;
-    for attribute in trace.attributes(span) {
+    for attribute in draft.attributes_of(attributes) {
         let Key::Known(key) = attribute.key else { continue };
         let Some((rank, says)) = peer_key(key).filter(|_| attribute.value.len > 0) else { continue };
         if weight(says) > weight(peer_type) {
@@ -187,7 +203,7 @@ pub fn peer<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, PeerType)> {
             best = Some((rank, attribute.value));
         }
     }
-    best.map(|(_, name)| (trace.text(name), peer_type))
+    best.map(|(_, name)| (draft.text(name), peer_type))
 }
 
 /// How good a name of the other side this key gives, 0 being the best, and what kind of thing it tells of.
@@ -230,10 +246,22 @@ pub fn broker<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
     trace.first_value(span, &MESSAGING_KEYS)
 }
 
+const STATEMENT_KEYS: [Known; 3] = [Known::DbQueryText, Known::DbStatement, Known::SqlQuery];
+
+/// The statement that a span with these attributes sent to a database, as it was sent.
+pub(crate) fn statement_of(draft: &Draft, attributes: Run) -> Option<&str> {
+    draft.first_value(attributes, &STATEMENT_KEYS)
+}
+
+/// The statement that a span sent to a database, as it was sent.
+pub fn statement<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
+    statement_of(&trace.draft, span.attributes)
+}
+
 /// What a span does, with the values left out: statement, route, method or exception.
 pub fn pattern(trace: &Trace, span: &Span) -> Option<String> {
     let first = |keys: &[Known]| trace.first_value(span, keys);
-    if let Some(statement) = first(&[Known::DbQueryText, Known::DbStatement, Known::SqlQuery]) {
+    if let Some(statement) = statement(trace, span) {
         return Some(normalize::sql(statement));
     }
     if let Some(summary) = first(&[Known::DbQuerySummary]) {

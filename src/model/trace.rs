@@ -1,7 +1,7 @@
 //! A trace: spans in trees, parents before children, every repair counted.
 
 use super::attributes::{Attribute, Known, Run, Text};
-use super::draft::{Draft, Event, LinkRules};
+use super::draft::{Draft, Event, LinkRules, Process, Reference};
 use super::{Id, Name};
 
 /// A span's side of a call.
@@ -84,6 +84,8 @@ pub struct Span {
     pub shared: bool,
     pub(crate) children: Run,
     pub(crate) process: u32,
+    /// Which span of the draft it was.
+    pub(crate) drafted: u32,
     pub(crate) attributes: Run,
     pub(crate) events: Run,
 }
@@ -312,18 +314,39 @@ impl Trace {
 
     /// The first of these keys that a span has, in the order of the keys.
     pub fn first_value(&self, span: &Span, keys: &[Known]) -> Option<&str> {
-        keys.iter().find_map(|it| self.value(span, *it).filter(|it| !it.is_empty()))
+        self.draft.first_value(span.attributes, keys)
     }
 
     pub(crate) fn find(&self, run: Run, key: Known) -> Option<&str> {
-        self.draft
-            .attributes_of(run)
-            .iter()
-            .find(|it| it.key == super::attributes::Key::Known(key))
-            .map(|it| self.text(it.value))
+        self.draft.find(run, key)
     }
 
     pub(crate) fn events(&self, span: &Span) -> &[Event] {
         &self.draft.events[span.events.range()]
+    }
+
+    /// The attributes of an event.
+    pub(crate) fn event_attributes(&self, event: &Event) -> &[Attribute] {
+        self.draft.attributes_of(event.attributes)
+    }
+
+    /// What a span said of others, its parent among them, in the order in which it was read.
+    pub(crate) fn references(&self, span: &Span) -> &[Reference] {
+        &self.draft.references[self.draft.spans[span.drafted as usize].references.range()]
+    }
+
+    /// Which process of the trace reported a span.
+    pub(crate) fn process(&self, span: &Span) -> &Process {
+        &self.draft.processes[span.process as usize]
+    }
+
+    /// The server's words that it left spans out.
+    pub(crate) fn cut(&self) -> Option<&str> {
+        self.draft.cut.as_deref()
+    }
+
+    /// Whether its times were corrected for clock skew, by its server or here.
+    pub(crate) fn is_skew_corrected(&self) -> bool {
+        self.draft.skew_corrected || self.repairs.clock_skew > 0
     }
 }

@@ -62,6 +62,9 @@ impl<'a, C: Consumer> Worker<'a, C> {
                 return false;
             }
         }
+        if !self.stage.consumer.wants_more() {
+            self.shared.stopped.store(true, Ordering::Relaxed);
+        }
         !self.shared.stopped.load(Ordering::Relaxed)
     }
 
