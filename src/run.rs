@@ -1,5 +1,6 @@
 //! One analysis from plan to printed report.
 
+mod formats;
 mod heading;
 mod input_report;
 
@@ -61,6 +62,10 @@ pub enum Exit {
 pub fn run(invocation: Invocation, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
     match invocation {
         Invocation::Analyze(plan) => analyze(*plan, surroundings),
+        Invocation::ListFormats { json } => {
+            formats::write(surroundings.out, json, surroundings.out_is_terminal)?;
+            Ok(Exit::Success)
+        }
         Invocation::Completions(shell) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut cli::command(), "analyze-traces", &mut script);
@@ -132,6 +137,7 @@ fn read(
         sources,
         threads: plan.threads,
         split: plan.split,
+        max_decompressed: plan.max_decompressed,
         wanted: Wanted::with(plan.filter.tags.iter().map(|it| it.key)).into(),
         derive: plan.derive,
         progress,
