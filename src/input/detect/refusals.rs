@@ -133,8 +133,8 @@ fn names(items: &Node<'_>, value: &Node<'_>) -> Option<Words> {
 }
 
 fn dependencies(firsts: &[&Node<'_>]) -> Option<Words> {
-    let is_link = |it: &&Node<'_>| it.has_all(&["parent", "child", "callCount"]);
-    firsts.iter().any(|it| is_link(&it)).then_some(("a list of service dependencies, not of traces", FETCH_EITHER))
+    let is_link = |it: &Node<'_>| it.has_all(&["parent", "child", "callCount"]);
+    firsts.iter().any(|it| is_link(it)).then_some(("a list of service dependencies, not of traces", FETCH_EITHER))
 }
 
 fn operations(firsts: &[&Node<'_>]) -> Option<Words> {
