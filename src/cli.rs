@@ -21,6 +21,11 @@ pub enum Invocation {
     Analyze(Box<Plan>),
     /// Write traces in another form.
     Export(Box<ExportPlan>),
+    /// Print which formats can be read, as text or JSON.
+    ListFormats {
+        /// JSON instead of text.
+        json: bool,
+    },
     /// Print what a shell needs to complete commands.
     Completions(clap_complete::Shell),
     /// Print the manual page.
@@ -35,6 +40,8 @@ pub struct Plan {
     pub threads: NonZeroUsize,
     /// How streams are cut.
     pub split: SplitOptions,
+    /// The largest text that a compressed source may hold.
+    pub max_decompressed: u64,
     /// Whether no traces are an error.
     pub fail_empty: bool,
     /// Which traces are kept; the time range comes from `time_range`.
@@ -132,6 +139,10 @@ struct InputArgs {
     #[arg(long, value_name = "NAME", value_parser = parse::format, hide_possible_values = true)]
     format: Option<usize>,
 
+    /// Print every format that can be read and how to export it, then stop
+    #[arg(long, conflicts_with = "output")]
+    list_formats: bool,
+
     /// Report what is intact of a broken capture, and how much was lost
     #[arg(long)]
     lenient: bool,
@@ -139,6 +150,10 @@ struct InputArgs {
     /// Refuse a single trace larger than this; units: K, M, G (powers of 1024)
     #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = parse::size)]
     max_trace_bytes: u64,
+
+    /// Refuse a compressed file that holds more than this; units as above, and T
+    #[arg(long, value_name = "SIZE", default_value = "1T", value_parser = parse::size)]
+    max_decompressed: u64,
 
     /// How many threads parse and analyze [default: all cores]
     #[arg(long, value_name = "N")]
@@ -339,6 +354,7 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Invoc
         }
         Some((name, sub)) if name == "export" => Ok(Invocation::Export(Box::new(export_plan(&sub)?))),
         Some(_) => Ok(Invocation::Man),
+        None if matches.get_flag("list_formats") => Ok(Invocation::ListFormats { json: matches.get_flag("json") }),
         None => Ok(Invocation::Analyze(Box::new(plan(&matches)?))),
     }
 }
@@ -396,6 +412,7 @@ fn plan_of(input: InputArgs, filter: FilterArgs, derive: DeriveOptions, output: 
         inputs: input.inputs,
         threads: input.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         split: SplitOptions { lenient: input.lenient, max_element_bytes, format: input.format },
+        max_decompressed: input.max_decompressed,
         fail_empty: input.fail_empty,
         time_range: filter.time_range.map(|(spec, typed)| TimeFilter { spec, typed, now: filter.now }),
         filter: Filter {

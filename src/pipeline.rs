@@ -13,7 +13,7 @@ mod worker;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,8 +23,8 @@ use crate::failure::Failure;
 use crate::input::PIECE;
 use crate::input::source::Source;
 use crate::input::{
-    BOM, Chunk, Emit, FORMATS, Frames, HEAD, NotDetected, Origin, Place, Skips, SplitError, SplitOptions, Stream,
-    detect, split,
+    BOM, CUT_OFF, Chunk, DecodeFault, Decoded, Emit, FORMATS, Frames, Loss, NotDetected, Origin, Place, Skips,
+    SplitError, SplitOptions, Stream, detect, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use keep::Keeper;
@@ -47,9 +47,11 @@ pub(crate) struct Reading<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) threads: NonZeroUsize,
     pub(crate) split: SplitOptions,
+    /// The largest text that a compressed source may hold.
+    pub(crate) max_decompressed: u64,
     pub(crate) wanted: Arc<Wanted>,
     pub(crate) derive: DeriveOptions,
-    /// Told now and then how many bytes have been read.
+    /// Told now and then how many bytes have been read: those of the files, compressed or not.
     pub(crate) progress: &'a (dyn Fn(u64) + Sync),
 }
 
@@ -106,6 +108,8 @@ pub(super) struct Shared {
     seen: Mutex<Seen>,
     fault: Mutex<Option<Fault>>,
     stopped: AtomicBool,
+    /// Sources whose text is not the bytes of the file, and what it is.
+    decoded: Mutex<BTreeMap<usize, &'static str>>,
     /// Memory of chunks that are done with.
     spares: Mutex<Vec<Vec<u8>>>,
 }
@@ -185,6 +189,7 @@ fn read_once<C: Consumer>(
         seen: Mutex::new(Seen::holding(held)),
         fault: Mutex::default(),
         stopped: AtomicBool::new(false),
+        decoded: Mutex::default(),
         spares: Mutex::default(),
     };
     let (workers, mut tally) = if reading.threads.get() == 1 {
@@ -315,7 +320,7 @@ fn read_sources(reading: &Reading<'_>, shared: &Shared, emit: &mut dyn Emit) -> 
     Ok(tally)
 }
 
-/// Cuts one source; gives how many bytes it had.
+/// Cuts one source; gives how many bytes were read of it.
 fn read_source(
     reading: &Reading<'_>,
     shared: &Shared,
@@ -325,14 +330,16 @@ fn read_source(
     emit: &mut dyn Emit,
     tally: &mut Tally,
 ) -> anyhow::Result<u64> {
-    let mut input = source.open()?;
-    let mut head = Vec::with_capacity(HEAD);
-    input
-        .by_ref()
-        .take(HEAD as u64)
-        .read_to_end(&mut head)
-        .with_context(|| format!("failed to read {}", source.name))?;
-    let origin = match detect(&head, reading.split.format) {
+    let failed = || format!("failed to read {}", source.name);
+    let mut decoded = Decoded::new(source.open()?, reading.max_decompressed).with_context(failed)?;
+    let head = std::mem::take(&mut decoded.head);
+    let format = detect(&head, reading.split.format);
+    if let Some(fault) = decoded.fault.as_ref().filter(|it| format.is_err() || it.is_a_limit())
+        && source.is_named
+    {
+        return Err(unreadable(&source.name, fault, head.len()));
+    }
+    let origin = match format {
         Ok(format) => Origin { source: idx, format },
         Err(NotDetected { what, hint }) if source.is_named => {
             return Err(Failure::with_hint(format!("failed to read {}: {what}", source.name), hint).into());
@@ -342,15 +349,33 @@ fn read_source(
             return Ok(0);
         }
     };
+    if let Some(text) = decoded.text {
+        shared.decoded.lock().unwrap_or_else(PoisonError::into_inner).insert(idx, text);
+    }
     let format = FORMATS[origin.format];
     let n_mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
-    let mut rest =
-        Counted { input: io::Cursor::new(&head[n_mark..]).chain(input), n: n_before, progress: reading.progress };
-    let mut stream = Stream::new(&mut rest);
-    let (frames, outcome) = split(&mut stream, format.frame(), origin, reading.split, emit);
+    let mut text = Text {
+        n_raw: decoded.n_raw(),
+        input: io::Cursor::new(&head[n_mark..]).chain(decoded.rest),
+        fault: decoded.fault,
+        n_before,
+        progress: reading.progress,
+    };
+    let mut stream = Stream::new(&mut text);
+    let (mut frames, mut outcome) = split(&mut stream, format.frame(), origin, reading.split, emit);
+    let end = stream.place(stream.bytes.len());
+    if let Some(fault) = text.fault.take() {
+        if fault.is_a_limit() {
+            return Err(unreadable(&source.name, &fault, 0));
+        }
+        if matches!(&outcome, Err(SplitError::Syntax { what, .. }) if what == CUT_OFF) {
+            outcome = Ok(());
+        }
+        note_fault(reading, shared, origin, &fault, end, &mut frames);
+    }
     match outcome {
         Ok(()) => {}
-        Err(SplitError::Io(err)) => return Err(err).with_context(|| format!("failed to read {}", source.name)),
+        Err(SplitError::Io(err)) => return Err(err).with_context(failed),
         Err(SplitError::Syntax { place, what }) => shared.report(origin, place, what),
         Err(SplitError::Stopped) => {}
     }
@@ -372,17 +397,53 @@ fn read_source(
     tally.sources.insert(idx, found);
     tally.incomplete.extend(judgement.incomplete.iter().map(|it| format!("{}: {it}", source.name)));
     note_losses(&frames, idx, source, tally);
-    Ok(n_bytes)
+    Ok(text.n_raw.load(Ordering::Relaxed))
+}
+
+/// Says that a source stops where it should go on: an error, or with `--lenient` a loss.
+fn note_fault(
+    reading: &Reading<'_>,
+    shared: &Shared,
+    origin: Origin,
+    fault: &DecodeFault,
+    end: Place,
+    frames: &mut Frames,
+) {
+    if !reading.split.lenient {
+        shared.report(origin, end, fault.to_string());
+        return;
+    }
+    let why = format!("{fault} behind {} bytes of text,", end.offset);
+    match frames.losses.last_mut() {
+        // The piece that it left unfinished was found broken for no other reason.
+        Some(loss) if loss.why == CUT_OFF => loss.why = why,
+        _ => frames.losses.push(Loss { place: end, n_bytes: None, why }),
+    }
+}
+
+/// A source whose wrapping can't be taken off.
+fn unreadable(name: &str, fault: &DecodeFault, n_decoded: usize) -> anyhow::Error {
+    match fault {
+        DecodeFault::TooLarge(_) => Failure::with_hint(
+            format!("failed to read {name}: {fault}"),
+            "if it is no mistake, allow more: --max-decompressed SIZE",
+        ),
+        _ => Failure::with_hint(
+            format!("failed to read {name}: {fault} behind {n_decoded} bytes of text"),
+            "export or copy it again",
+        ),
+    }
+    .into()
 }
 
 /// Counts the pieces that `--lenient` passed over.
 fn note_losses(frames: &Frames, idx: usize, source: &Source, tally: &mut Tally) {
     for loss in &frames.losses {
         tally.skips.add("a broken piece of the file", idx, || loss.place);
+        let lost = loss.n_bytes.map_or_else(|| "the rest".to_owned(), |it| format!("{it} bytes"));
         tally.incomplete.push(format!(
-            "{}: {} bytes could not be read: {} at line {}, column {}",
+            "{}: {lost} could not be read: {} at line {}, column {}",
             source.name,
-            loss.n_bytes,
             loss.why,
             loss.place.line,
             loss.place.column()
@@ -403,13 +464,15 @@ fn fail_on_fault(reading: &Reading<'_>, shared: &Shared) -> anyhow::Result<()> {
     let Some(Fault { at: (origin, place), what }) = &*fault else { return Ok(()) };
     let name = &reading.sources[origin.source].name;
     let format = FORMATS[origin.format].name();
+    let decoded = shared.decoded.lock().unwrap_or_else(PoisonError::into_inner).get(&origin.source).copied();
+    let of_text = decoded.map(|it| format!(" of {it}")).unwrap_or_default();
     let message = format!(
-        "failed to read {name} as {format}: {what} at byte {} (line {}, column {})",
+        "failed to read {name} as {format}: {what} at byte {}{of_text} (line {}, column {})",
         place.offset,
         place.line,
         place.column()
     );
-    let hint = if what == "the text ends inside a value" {
+    let hint = if what == CUT_OFF || what.ends_with(" data ends early") {
         "the file looks cut off: export it again, or report the traces before the cut with --lenient"
     } else {
         "report the traces that are intact with --lenient"
@@ -417,18 +480,26 @@ fn fail_on_fault(reading: &Reading<'_>, shared: &Shared) -> anyhow::Result<()> {
     Err(Failure::with_hint(message, hint).into())
 }
 
-/// Counts bytes for the progress shown.
-struct Counted<'a, R> {
+/// A source's text; shows the progress, and keeps what ended it too early.
+struct Text<'a, R> {
     input: R,
-    n: u64,
+    fault: Option<DecodeFault>,
+    n_raw: Arc<AtomicU64>,
+    n_before: u64,
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for Text<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n_read = self.input.read(buf)?;
-        self.n += n_read as u64;
-        (self.progress)(self.n);
+        let n_read = match self.input.read(buf) {
+            Ok(n_read) => n_read,
+            Err(err) => {
+                // What came before it is read to its end first: it may hold an earlier fault.
+                self.fault = Some(DecodeFault::from_error(err)?);
+                0
+            }
+        };
+        (self.progress)(self.n_before + self.n_raw.load(Ordering::Relaxed));
         Ok(n_read)
     }
 }

@@ -1,6 +1,7 @@
 //! One analysis from plan to printed report.
 
 mod export;
+mod formats;
 mod heading;
 mod input_report;
 mod output_file;
@@ -69,6 +70,10 @@ pub fn run(invocation: Invocation, surroundings: &mut Surroundings<'_>) -> anyho
     match invocation {
         Invocation::Analyze(plan) => analyze(*plan, surroundings),
         Invocation::Export(plan) => export::export(*plan, surroundings),
+        Invocation::ListFormats { json } => {
+            formats::write(surroundings.out, json, surroundings.out_is_terminal)?;
+            Ok(Exit::Success)
+        }
         Invocation::Completions(shell) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut cli::command(), "analyze-traces", &mut script);
@@ -144,6 +149,7 @@ fn read(
         sources,
         threads: plan.threads,
         split: plan.split,
+        max_decompressed: plan.max_decompressed,
         wanted: Wanted::with(plan.filter.tags.iter().map(|it| it.key)).into(),
         derive: plan.derive,
         progress,

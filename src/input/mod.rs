@@ -6,6 +6,7 @@
 
 mod batch;
 mod datadog;
+mod decode;
 mod detect;
 mod gcp;
 mod head;
@@ -28,12 +29,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use batch::{Batch, Mark, NewSpan};
+pub(crate) use decode::{DecodeFault, Decoded};
 pub(crate) use detect::{BOM, NotDetected, detect};
-pub(crate) use head::{HEAD, Head};
+pub(crate) use head::Head;
 pub(crate) use instant::{decimal_ns, rfc3339_ns};
 use jaeger::server_errors;
 pub use split::SplitOptions;
-pub(crate) use split::{Emit, Frame, Frames, SplitError, fault_in, split};
+pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, fault_in, split};
 pub use stream::{Chunk, Origin, Place};
 pub(crate) use stream::{PIECE, Stream};
 
@@ -56,6 +58,22 @@ pub(crate) const FORMATS: &[&dyn Format] = &[
     &spans::Spans,
 ];
 
+/// What can be read, for people to look up.
+#[derive(Clone, Copy, Debug)]
+pub struct FormatHelp {
+    /// The name in reports and options.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// What to run to export it.
+    pub export: &'static str,
+}
+
+/// All formats, as they are looked for.
+pub fn formats() -> impl Iterator<Item = FormatHelp> {
+    FORMATS.iter().map(|it| FormatHelp { name: it.name(), about: it.about(), export: it.how_to_export() })
+}
+
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|it| it.name())
@@ -67,7 +85,7 @@ pub fn format_by_name(name: &str) -> Option<usize> {
 }
 
 /// How sure a format is of a head of bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sniff {
     /// Not this one.
     No,
@@ -75,8 +93,6 @@ pub(crate) enum Sniff {
     Maybe,
     /// Its keys are there.
     Yes,
-    /// Known, but it holds no traces: what it is and what to do instead.
-    Refused { what: String, hint: String },
 }
 
 /// One way to write traces down.

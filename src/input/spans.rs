@@ -152,7 +152,10 @@ impl SpansParser {
 /// The parent that waits, if it does, and the other references; a parent among the links is one that does not.
 fn parent_and_links(span: &Node<'_>, trace: &Id) -> (Option<Id>, Vec<Reference>) {
     let parent = span.get("parent_span_id").scalar().and_then(Id::parse);
-    let links: Vec<Reference> = span.get("links").items().iter().filter_map(|it| link(it, trace)).collect();
+    let mut links: Vec<Reference> = span.get("links").items().iter().filter_map(|it| link(it, trace)).collect();
+    for link in &mut links {
+        link.is_link = link.trace.is_some() || Some(&link.span) != parent.as_ref();
+    }
     let is_followed = links.iter().any(|it| it.follows_from && it.trace.is_none() && Some(&it.span) == parent.as_ref());
     (parent.filter(|_| !is_followed), links)
 }

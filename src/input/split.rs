@@ -67,7 +67,8 @@ pub(crate) struct Frames {
 #[derive(Clone, Debug)]
 pub(crate) struct Loss {
     pub(crate) place: Place,
-    pub(crate) n_bytes: u64,
+    /// Unknown where the source itself ends early.
+    pub(crate) n_bytes: Option<u64>,
     pub(crate) why: String,
 }
 
@@ -91,6 +92,9 @@ impl From<io::Error> for SplitError {
 }
 
 type Result<T> = std::result::Result<T, SplitError>;
+
+/// Said of a text that ends too early.
+pub(crate) const CUT_OFF: &str = "the text ends inside a value";
 
 /// Takes chunks as they are cut.
 pub(crate) trait Emit {
@@ -425,7 +429,7 @@ impl Splitter<'_, '_> {
         let start = self.anchor.unwrap_or(self.stream.at);
         self.check(start..self.stream.bytes.len(), true)?;
         self.stream.at = self.stream.bytes.len();
-        self.syntax("the text ends inside a value")
+        self.syntax(CUT_OFF)
     }
 
     /// Notes whether the element found last, which stands alone, is a line.

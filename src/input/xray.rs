@@ -34,16 +34,6 @@ impl Format for Xray {
 
     fn sniff(&self, head: &Head<'_>) -> Sniff {
         let element = head.element();
-        for (key, what) in
-            [("TraceSummaries", "a list of X-Ray's trace summaries"), ("Services", "X-Ray's service graph")]
-        {
-            if element.has(key) && !element.has("Traces") {
-                return Sniff::Refused {
-                    what: format!("{what}, not of traces"),
-                    hint: format!("fetch traces: {FETCH}"),
-                };
-            }
-        }
         let answers = ["UnprocessedTraceIds", "RetrievalStatus", "TraceFormat"].iter().any(|it| element.has(it));
         let trace = match traces_of(element) {
             Some(traces) => traces.first(),

@@ -83,6 +83,7 @@ fn transfer(
         sources,
         threads: plan.threads,
         split: plan.split,
+        max_decompressed: plan.max_decompressed,
         wanted: Wanted::all().into(),
         derive: plan.derive,
         progress,

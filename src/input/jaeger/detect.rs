@@ -35,22 +35,7 @@ pub(super) fn sniff(head: &str) -> Sniff {
             || has(keys, "traceID")
     };
     if seen.scalar && seen.element.is_empty() {
-        return Sniff::Refused {
-            what: "a list of names, not of traces".to_owned(),
-            hint: "fetch traces: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000'".to_owned(),
-        };
-    }
-    if has(&seen.element, "callCount") && has(&seen.element, "parent") {
-        return Sniff::Refused {
-            what: "a list of service dependencies, not of traces".to_owned(),
-            hint: "fetch traces: curl 'http://JAEGER:16686/api/traces?service=NAME&limit=1000'".to_owned(),
-        };
-    }
-    if has(&seen.top, "schema_version") && has(&seen.top, "tool") {
-        return Sniff::Refused {
-            what: "a report of analyze-traces, not a capture".to_owned(),
-            hint: "name the capture it was made from".to_owned(),
-        };
+        return Sniff::No;
     }
     if has(&seen.element, "rootServiceName") {
         return Sniff::No;
@@ -148,7 +133,7 @@ fn messages(errors: &str) -> Vec<String> {
                 let value = cursor.value()?;
                 match (key, value) {
                     ("code" | "httpCode", Value::Number(text)) => code = Some(text.to_owned()),
-                    ("msg" | "message", Value::String(text)) => message = Some(text.into_owned()),
+                    ("msg" | "message" | "reason", Value::String(text)) => message = Some(text.into_owned()),
                     ("traceID", Value::String(text)) => trace = Some(text.into_owned()),
                     _ => {}
                 }
@@ -190,13 +175,16 @@ mod tests {
         for maybe in ["[]", r#"{"data":[]}"#, r#"{"data":null,"errors":[{"msg":"no"}]}"#, r#"{"errors":[]}"#] {
             assert_eq!(sniff(maybe), Sniff::Maybe, "{maybe}");
         }
-        for no in [r#"{"hello":"world"}"#, "5", "hello", r#"[{"id":1}]"#, r#"{"resourceSpans":[]}"#] {
+        for no in [
+            r#"{"hello":"world"}"#,
+            "5",
+            "hello",
+            r#"[{"id":1}]"#,
+            r#"{"resourceSpans":[]}"#,
+            r#"["frontend"]"#,
+            r#"{"data":["a","b"]}"#,
+        ] {
             assert_eq!(sniff(no), Sniff::No, "{no}");
-        }
-        for refused in
-            [r#"["frontend"]"#, r#"{"data":["a","b"]}"#, r#"{"data":[{"parent":"a","child":"b","callCount":1}]}"#]
-        {
-            assert!(matches!(sniff(refused), Sniff::Refused { .. }), "{refused}");
         }
     }
 }

@@ -22,7 +22,7 @@ impl Splitter<'_, '_> {
         // What stands here may be whole: a comma is missing before it.
         let found = self.next_element()?;
         let lost_to = self.stream.place(self.stream.at).offset;
-        let n_bytes = lost_to - lost_from.offset.min(lost_to);
+        let n_bytes = Some(lost_to - lost_from.offset.min(lost_to));
         self.found.losses.push(Loss { place: fault, n_bytes, why });
         if !found {
             return Ok(false);
