@@ -6,10 +6,14 @@
 
 mod batch;
 mod detect;
+mod document;
 mod head;
 mod instant;
 mod jaeger;
+mod jaeger_es;
 mod json;
+#[cfg(test)]
+mod parsed;
 mod py;
 pub mod source;
 mod split;
@@ -30,7 +34,7 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger::Jaeger, &py::Py];
+pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger_es::JaegerEs, &jaeger::Jaeger, &py::Py];
 
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {
