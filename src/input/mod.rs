@@ -76,6 +76,11 @@ pub(crate) trait Format: Sync {
     /// Where the elements stand.
     fn frame(&self) -> Frame;
 
+    /// The key that shows an element to hold for all that follow it, up to the next such one.
+    fn context_key(&self) -> Option<&'static str> {
+        None
+    }
+
     /// One that parses elements, for one thread.
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
 
@@ -88,6 +93,11 @@ pub(crate) trait Format: Sync {
 
 /// Parses elements of one format.
 pub(crate) trait Parser {
+    /// Begins with another chunk, whose elements an earlier element of their source holds for, if there was one.
+    fn begin(&mut self, context: Option<&str>) {
+        let _ = context;
+    }
+
     /// Parses one element of a chunk, from its text.
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), json::Fault>;
 }

@@ -9,6 +9,7 @@ mod resync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::FORMATS;
 use super::detect::of_next_value;
@@ -116,6 +117,8 @@ pub(crate) fn split(
         options,
         emit,
         elements: Vec::new(),
+        context: None,
+        context_before: None,
         found: Frames::default(),
         adrift: false,
         anchor: None,
@@ -139,6 +142,9 @@ struct Splitter<'a, 'r> {
     emit: &'a mut dyn Emit,
     /// Elements found and not yet handed on.
     elements: Vec<Range<usize>>,
+    /// The element that holds for those that follow, and the one that held before `elements`.
+    context: Option<Arc<str>>,
+    context_before: Option<Arc<str>>,
     found: Frames,
     /// Whether the element read last was found behind a broken one, in a frame that is not known.
     adrift: bool,
@@ -310,7 +316,11 @@ impl Splitter<'_, '_> {
             {
                 self.anchor = None;
                 self.stream.at = start;
-                return self.element().map(|()| None);
+                self.element()?;
+                if FORMATS[self.origin.format].context_key() == Some(key.as_str()) {
+                    self.remember_context();
+                }
+                return Ok(None);
             } else {
                 let value = self.small()?;
                 if self.found.members.len() < MOST_MEMBERS && value.len() <= LARGEST_MEMBER {
@@ -326,6 +336,13 @@ impl Splitter<'_, '_> {
                 _ => return self.syntax("expected `,` or `}`"),
             }
         }
+    }
+
+    /// The element read last holds for those that follow, whichever thread parses them.
+    fn remember_context(&mut self) {
+        let bytes = self.elements.last().map(|it| &self.stream.bytes[it.clone()]);
+        // What is no text is a fault that its parser reports.
+        self.context = bytes.and_then(|it| std::str::from_utf8(it).ok()).map(Arc::from);
     }
 
     /// The value of an envelope's key.
@@ -537,7 +554,9 @@ impl Splitter<'_, '_> {
             self.stream.forget(keep);
         } else {
             let spare = self.emit.spare();
-            let chunk = self.stream.hand_over(keep, std::mem::take(&mut self.elements), self.origin, spare);
+            let elements = std::mem::take(&mut self.elements);
+            let context = std::mem::replace(&mut self.context_before, self.context.clone());
+            let chunk = self.stream.hand_over(keep, elements, self.origin, context, spare);
             if !self.emit.emit(chunk) {
                 return Err(SplitError::Stopped);
             }
