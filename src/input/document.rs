@@ -162,7 +162,10 @@ fn failed_shards(shards: &Node<'_>) -> Option<String> {
 /// The server's words.
 fn reason(error: &Node<'_>) -> Option<String> {
     let cause = error.get("root_cause").first();
-    [cause.get("reason"), error.get("reason"), error.get("type"), error].iter().find_map(|it| it.filled()).map(str::to_owned)
+    [cause.get("reason"), error.get("reason"), error.get("type"), error]
+        .iter()
+        .find_map(|it| it.filled())
+        .map(str::to_owned)
 }
 
 #[cfg(test)]

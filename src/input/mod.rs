@@ -4,14 +4,21 @@
 //! which frame its elements stand (so that the stream can be cut for several threads), and parses
 //! elements into drafts. It knows no pass and no output.
 
+mod azure;
 mod batch;
+mod clickhouse;
 mod detect;
 mod document;
+mod elastic_apm;
+mod elastic_otel;
 mod head;
 mod instant;
 mod jaeger;
 mod jaeger_es;
+mod jaeger_proto;
 mod json;
+mod opensearch;
+mod otel_console;
 #[cfg(test)]
 mod parsed;
 mod py;
@@ -34,7 +41,18 @@ pub(crate) use stream::{PIECE, Stream};
 use crate::model::{Draft, Wanted};
 
 /// All formats, most particular first.
-pub(crate) const FORMATS: &[&dyn Format] = &[&jaeger_es::JaegerEs, &jaeger::Jaeger, &py::Py];
+pub(crate) const FORMATS: &[&dyn Format] = &[
+    &jaeger_es::JaegerEs,
+    &elastic_apm::ElasticApm,
+    &elastic_otel::ElasticOtel,
+    &opensearch::OpenSearch,
+    &azure::Azure,
+    &clickhouse::ClickHouse,
+    &otel_console::OtelConsole,
+    &jaeger_proto::JaegerProto,
+    &jaeger::Jaeger,
+    &py::Py,
+];
 
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {
