@@ -279,12 +279,13 @@ impl Splitter<'_, '_> {
             self.anchor = None;
             return Ok(());
         }
-        let start = self.stream.place(self.stream.at);
         let first_key = self.members("")?;
-        if self.anchor.take().is_some()
+        if let Some(start) = self.anchor.take()
             && let Some(key) = first_key
             && (self.found.foreign.len() < MOST_MEMBERS || self.found.foreign.contains_key(&key))
         {
+            // Worked out only here: in a file of lines it would be looked for again and again.
+            let start = self.stream.place(start);
             self.found.foreign.entry(key).or_insert((0, start)).0 += 1;
         }
         Ok(())
