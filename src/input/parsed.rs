@@ -12,7 +12,6 @@ use crate::model::{Draft, Id, Kind, NoDuration, Wanted};
 pub(super) struct Parsed {
     pub(super) spans: Vec<ParsedSpan>,
     pub(super) skips: Vec<&'static str>,
-    pub(super) incomplete: Vec<String>,
     /// How many traces were given on as whole.
     pub(super) n_whole: usize,
     pub(super) n_faults: usize,
@@ -90,9 +89,7 @@ impl Sink for Parsed {
         batch.drafts().iter().for_each(|it| self.take(it));
     }
 
-    fn incomplete(&mut self, why: &str) {
-        self.incomplete.push(why.to_owned());
-    }
+    fn incomplete(&mut self, _: &str) {}
 
     fn skip(&mut self, reason: &'static str, _: usize) {
         self.skips.push(reason);
