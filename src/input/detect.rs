@@ -79,12 +79,17 @@ fn of_value(text: &str) -> Result<usize, NotDetected> {
         return Err(refusal);
     }
     let mut maybe = None;
+    let mut refused = None;
     for (idx, format) in FORMATS.iter().enumerate() {
         match format.sniff(&head) {
             Sniff::Yes => return Ok(idx),
             Sniff::No => {}
             Sniff::Maybe => maybe = maybe.or(Some(idx)),
+            Sniff::Refused { what, hint } => refused = refused.or(Some((what, hint))),
         }
+    }
+    if let Some((what, hint)) = refused {
+        return not_detected(format!("it is {what}"), hint);
     }
     if let Some(format) = maybe {
         return Ok(format);

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+pub(super) use span::{Time, micros};
+
 use super::json::{Cursor, Fault, Value};
 use super::{Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff};
 use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, ValueType, Wanted};

@@ -4,16 +4,25 @@
 //! which frame its elements stand (so that the stream can be cut for several threads), and parses
 //! elements into drafts. It knows no pass and no output.
 
+mod azure;
 mod batch;
+mod clickhouse;
 mod datadog;
 mod decode;
 mod detect;
+mod document;
+mod elastic_apm;
+mod elastic_otel;
 mod gcp;
 mod head;
 mod instant;
 mod jaeger;
+mod jaeger_es;
+mod jaeger_proto;
 mod json;
 mod newrelic;
+mod opensearch;
+mod otel_console;
 mod otlp;
 #[cfg(test)]
 mod parsed;
@@ -44,8 +53,11 @@ use crate::model::{Draft, Wanted};
 /// All formats, most particular first.
 #[rustfmt::skip]
 pub(crate) const FORMATS: &[&dyn Format] = &[
+    // Its documents look like lone spans of the API.
+    &jaeger_es::JaegerEs,
     &jaeger::Jaeger,
     &otlp::JaegerV3,
+    &jaeger_proto::JaegerProto,
     &zipkin::Zipkin,
     &zipkin::ZipkinV1,
     &otlp::Otlp,
@@ -54,7 +66,13 @@ pub(crate) const FORMATS: &[&dyn Format] = &[
     &gcp::Gcp,
     &datadog::Datadog,
     &newrelic::NewRelic,
+    &elastic_apm::ElasticApm,
+    &elastic_otel::ElasticOtel,
+    &opensearch::OpenSearch,
+    &azure::Azure,
     &py::Py,
+    &otel_console::OtelConsole,
+    &clickhouse::ClickHouse,
     &spans::Spans,
 ];
 
@@ -73,7 +91,6 @@ pub struct FormatHelp {
 pub fn formats() -> impl Iterator<Item = FormatHelp> {
     FORMATS.iter().map(|it| FormatHelp { name: it.name(), about: it.about(), export: it.how_to_export() })
 }
-
 /// The names of all formats.
 pub fn format_names() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|it| it.name())
@@ -93,6 +110,8 @@ pub(crate) enum Sniff {
     Maybe,
     /// Its keys are there.
     Yes,
+    /// It is of this system, but cannot be read: what it is, and what to do instead.
+    Refused { what: &'static str, hint: &'static str },
 }
 
 /// One way to write traces down.
@@ -112,6 +131,11 @@ pub(crate) trait Format: Sync {
     /// Where the elements stand.
     fn frame(&self) -> Frame;
 
+    /// The key that shows an element to hold for all that follow it, up to the next such one.
+    fn context_key(&self) -> Option<&'static str> {
+        None
+    }
+
     /// One that parses elements, for one thread.
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
 
@@ -129,6 +153,11 @@ pub(crate) trait Format: Sync {
 
 /// Parses elements of one format.
 pub(crate) trait Parser: Send {
+    /// Begins with another chunk, whose elements an earlier element of their source holds for, if there was one.
+    fn begin(&mut self, context: Option<&str>) {
+        let _ = context;
+    }
+
     /// Parses one element of a chunk, from its text.
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), json::Fault>;
 }

@@ -9,6 +9,7 @@ mod resync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::FORMATS;
 use super::detect::of_next_value;
@@ -120,6 +121,8 @@ pub(crate) fn split(
         options,
         emit,
         elements: Vec::new(),
+        context: None,
+        context_before: None,
         found: Frames::default(),
         adrift: false,
         anchor: None,
@@ -144,6 +147,9 @@ struct Splitter<'a, 'r> {
     emit: &'a mut dyn Emit,
     /// Elements found and not yet handed on.
     elements: Vec<Range<usize>>,
+    /// The element that holds for those that follow, and the one that held before `elements`.
+    context: Option<Arc<str>>,
+    context_before: Option<Arc<str>>,
     found: Frames,
     /// Whether the element read last was found behind a broken one, in a frame that is not known.
     adrift: bool,
@@ -280,13 +286,14 @@ impl Splitter<'_, '_> {
             self.anchor = None;
             return Ok(());
         }
-        let start = self.stream.place(self.stream.at - 1);
         let first_key = self.members("")?;
-        if self.anchor.take().is_some()
+        if let Some(start) = self.anchor.take()
             && let Some(key) = first_key
             && !FORMATS[self.origin.format].headers().contains(&key.as_str())
             && (self.found.foreign.len() < MOST_MEMBERS || self.found.foreign.contains_key(&key))
         {
+            // Worked out only here: in a file of lines it would be looked for again and again.
+            let start = self.stream.place(start);
             self.found.foreign.entry(key).or_insert((0, start)).0 += 1;
         }
         Ok(())
@@ -320,6 +327,9 @@ impl Splitter<'_, '_> {
                 self.stream.at = start;
                 self.element()?;
                 self.note_line();
+                if FORMATS[self.origin.format].context_key() == Some(key.as_str()) {
+                    self.remember_context();
+                }
                 return Ok(None);
             } else {
                 let value = self.small()?;
@@ -336,6 +346,13 @@ impl Splitter<'_, '_> {
                 _ => return self.syntax("expected `,` or `}`"),
             }
         }
+    }
+
+    /// The element read last holds for those that follow, whichever thread parses them.
+    fn remember_context(&mut self) {
+        let bytes = self.elements.last().map(|it| &self.stream.bytes[it.clone()]);
+        // What is no text is a fault that its parser reports.
+        self.context = bytes.and_then(|it| std::str::from_utf8(it).ok()).map(Arc::from);
     }
 
     /// The value of an envelope's key.
@@ -556,7 +573,9 @@ impl Splitter<'_, '_> {
             self.stream.forget(keep);
         } else {
             let spare = self.emit.spare();
-            let chunk = self.stream.hand_over(keep, std::mem::take(&mut self.elements), self.origin, spare);
+            let elements = std::mem::take(&mut self.elements);
+            let context = std::mem::replace(&mut self.context_before, self.context.clone());
+            let chunk = self.stream.hand_over(keep, elements, self.origin, context, spare);
             if !self.emit.emit(chunk) {
                 return Err(SplitError::Stopped);
             }

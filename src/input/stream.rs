@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How many bytes are read before a piece is handed on: large enough that handing on costs nothing,
 /// small enough that the pieces in flight fit the second-level cache of several cores.
@@ -21,6 +22,8 @@ pub struct Chunk {
     pub(crate) origin: Origin,
     /// Where the first byte stands in the source.
     pub(crate) place: Place,
+    /// The element before these that holds for them, where the format has such.
+    pub(crate) context: Option<Arc<str>>,
 }
 
 /// Which source bytes are of, and how they are to be parsed.
@@ -138,6 +141,7 @@ impl<'r> Stream<'r> {
         keep: usize,
         elements: Vec<Range<usize>>,
         origin: Origin,
+        context: Option<Arc<str>>,
         spare: Option<Vec<u8>>,
     ) -> Chunk {
         let mut rest = spare.unwrap_or_else(|| Vec::with_capacity(PIECE));
@@ -148,7 +152,7 @@ impl<'r> Stream<'r> {
         let mut bytes = std::mem::replace(&mut self.bytes, rest);
         bytes.truncate(keep);
         self.at -= keep;
-        Chunk { bytes, elements, origin, place }
+        Chunk { bytes, elements, origin, place, context }
     }
 
     /// Forgets the bytes before `keep`.

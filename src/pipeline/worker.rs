@@ -49,6 +49,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
     fn process(&mut self, chunk: &Chunk) -> bool {
         let format = chunk.origin.format;
         let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
+        parser.begin(chunk.context.as_deref());
         for element in &chunk.elements {
             let bytes = &chunk.bytes[element.clone()];
             let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, chunk, start: element.start };

@@ -39,7 +39,7 @@ enum ProcessField<'a> {
 
 /// A number of microseconds as it was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Time {
+pub(in crate::input) enum Time {
     #[default]
     Missing,
     Ns(i64),
@@ -304,7 +304,7 @@ impl<'a> Element<'a> {
 }
 
 /// Reads microseconds: a number, or a number in quotes; what wrapped below zero is below zero again.
-pub(super) fn micros(value: &Value<'_>) -> Time {
+pub(in crate::input) fn micros(value: &Value<'_>) -> Time {
     let text = match value {
         Value::Null => return Time::Missing,
         Value::Number(text) => text,

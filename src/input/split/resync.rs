@@ -1,6 +1,6 @@
 //! After a broken element: find the next whole one.
 
-use super::{Loss, Result, Splitter};
+use super::{FORMATS, Loss, Result, Splitter};
 use crate::input::json::{Cursor, Problem};
 use crate::input::stream::{PIECE, Place};
 
@@ -18,6 +18,7 @@ impl Splitter<'_, '_> {
     /// Skips to the next whole element and stands before it, as behind another; `false` if there is none.
     pub(super) fn resync(&mut self, fault: Place, why: String) -> Result<bool> {
         self.anchor = None;
+        self.forget_broken_context()?;
         let lost_from = self.stream.place(self.stream.at);
         // What stands here may be whole: a comma is missing before it.
         let found = self.next_element()?;
@@ -30,6 +31,21 @@ impl Splitter<'_, '_> {
         self.element()?;
         self.adrift = true;
         Ok(true)
+    }
+
+    /// Where an element is broken that would have held for all that follow, none does.
+    fn forget_broken_context(&mut self) -> Result<()> {
+        let Some(key) = FORMATS[self.origin.format].context_key() else { return Ok(()) };
+        let bytes = &self.stream.bytes[self.stream.at..];
+        let begins = [b"{\"", key.as_bytes(), b"\""].concat();
+        let shown = bytes.iter().filter(|it| !it.is_ascii_whitespace()).take(begins.len());
+        if shown.eq(&begins) {
+            // The parser must not go on from what is before: that is another chunk.
+            self.flush()?;
+            self.context = None;
+            self.context_before = None;
+        }
+        Ok(())
     }
 
     fn next_element(&mut self) -> Result<bool> {
