@@ -64,7 +64,7 @@ impl OtlpParser {
             "endTimeUnixNano" | "end_time_unix_nano" => fields.end = instant(&cursor.value()?),
             "attributes" => fields.attributes = self.attributes(cursor, &mut fields.said)?,
             "events" => self.events(cursor)?,
-            "links" if self.batch.wants_all() => links(cursor, &mut fields.links)?,
+            "links" => links(cursor, &mut fields.links, self.batch.wants_all())?,
             "status" => status(cursor, fields)?,
             _ => cursor.skip()?,
         }
@@ -142,10 +142,12 @@ impl OtlpParser {
             self.batch.event(at_ns, attributes);
         }
         let events = self.batch.events_since(mark);
+        // A parent that a link says was only followed is none that waits.
+        let is_followed = |parent: &Id| fields.links.iter().any(|it| !it.is_link && it.span == *parent);
         self.batch.push(NewSpan {
             trace,
             id: span_id,
-            parent: id_of(&fields.parent).filter(|it| !it.is_zero()),
+            parent: id_of(&fields.parent).filter(|it| !it.is_zero() && !is_followed(it)),
             links: fields.links,
             operation: fields.name.as_deref().unwrap_or(""),
             process,
@@ -253,7 +255,8 @@ fn status<'a>(cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> Result<()> {
     })
 }
 
-fn links(cursor: &mut Cursor<'_>, links: &mut Vec<Reference>) -> Result<()> {
+/// Reads links: those that OpenTracing's users meant as references, and with `all` the others too.
+fn links(cursor: &mut Cursor<'_>, links: &mut Vec<Reference>, all: bool) -> Result<()> {
     if cursor.peek() != Some(b'[') {
         return cursor.skip();
     }
@@ -261,17 +264,21 @@ fn links(cursor: &mut Cursor<'_>, links: &mut Vec<Reference>) -> Result<()> {
         if cursor.peek() != Some(b'{') {
             return cursor.skip();
         }
-        let (mut trace, mut span) = (None, None);
+        let (mut trace, mut span, mut follows_from) = (None, None, false);
         cursor.object(|cursor, key| {
             match key {
+                "attributes" => value::attributes(cursor, |key, value| {
+                    follows_from |= key == "opentracing.ref_type" && value.text().as_deref() == Some("follows_from");
+                })?,
                 "traceId" | "trace_id" => trace = text_of(cursor.value()?).and_then(|it| id(&it)),
                 "spanId" | "span_id" => span = text_of(cursor.value()?).and_then(|it| id(&it)),
                 _ => cursor.skip()?,
             }
             Ok(())
         })?;
-        if let Some(span) = span {
-            links.push(Reference { span, trace: trace.map(Box::new), follows_from: true, is_link: true });
+        if let Some(span) = span.filter(|_| all || follows_from) {
+            let trace = trace.map(Box::new);
+            links.push(Reference { span, trace, follows_from: true, is_link: !follows_from });
         }
         Ok(())
     })
