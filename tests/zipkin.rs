@@ -176,10 +176,10 @@ fn a_trace_whose_services_write_ids_of_both_lengths_is_one() {
 fn formats_are_told_by_their_heads() {
     for (name, format) in [
         ("zipkin.json", "zipkin"),
-        ("zipkin-list.json", "zipkin"),
-        ("zipkin.jsonl", "zipkin"),
-        ("zipkin-lists.jsonl", "zipkin"),
-        ("zipkin-shared.json", "zipkin"),
+        ("zipkin.list.json", "zipkin"),
+        ("zipkin.lines.jsonl", "zipkin"),
+        ("zipkin.lists.jsonl", "zipkin"),
+        ("zipkin.shared.json", "zipkin"),
         ("zipkin-v1.json", "zipkin-v1"),
     ] {
         let output = binary::run(&[&binary::fixture(&format!("formats/{name}")), "--json"]);

@@ -28,7 +28,9 @@ impl Format for ElasticOtel {
         let has = |path: &str| document.get(path).scalar().is_some();
         let is_ours = document.has("resource") || document.has("data_stream");
         let is_span = has("duration") && (has("name") || has("kind") || has("@timestamp"));
-        if has("trace_id") && has("span_id") && is_ours && (is_span || event_name(&document).is_some()) {
+        // Datadog's ids are numbers.
+        let is_text = |path: &str| document.get(path).as_str().is_some();
+        if is_text("trace_id") && is_text("span_id") && is_ours && (is_span || event_name(&document).is_some()) {
             return Sniff::Yes;
         }
         sniff_without_document(head)

@@ -62,7 +62,9 @@ impl Format for Otlp {
         let element = head.element();
         let is_span = element.has_all(&["traceId", "spanId"])
             && (element.has("startTimeUnixNano") || element.has("endTimeUnixNano"))
-            && !element.has("durationNano");
+            && !element.has("durationNano")
+            // Documents of X-Ray have these keys too, but plain maps of attributes.
+            && !element.get("attributes").is_object();
         // A line of metrics or logs may be the first of a file that holds spans further on.
         let is_other_signal = ["resourceMetrics", "resourceLogs"].iter().any(|it| element.has(it));
         if is_request(element) || is_resource_spans(element) || is_span {

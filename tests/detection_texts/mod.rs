@@ -1,6 +1,6 @@
 //! Texts by which formats and what is none are told apart: what they begin with decides.
 
-/// Texts and the format each is of; the formats that are not there yet are passed over.
+/// Texts and the format each is of.
 pub const ACCEPTED: &[(&str, &str)] = &[
     // OTLP and what servers wrap it in.
     (
@@ -16,15 +16,15 @@ pub const ACCEPTED: &[(&str, &str)] = &[
         r#"{"resource":{},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"a","startTimeUnixNano":1793527200000000000,"endTimeUnixNano":1793527200001000000}]}]}"#,
     ),
     (
-        "otlp",
+        "tempo",
         r#"{"batches":[{"resource":{},"instrumentationLibrarySpans":[{"spans":[{"traceId":"W47/95gDgQPSabYzgT/GDA==","spanId":"7uGbfsPBsXQ=","name":"a","startTimeUnixNano":"1793527200000000000","endTimeUnixNano":"1793527200001000000"}]}]}]}"#,
     ),
     (
-        "otlp",
+        "tempo",
         r#"{"trace":{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"a","startTimeUnixNano":"1793527200000000000","endTimeUnixNano":"1793527200001000000"}]}]}]},"status":"COMPLETE"}"#,
     ),
     (
-        "otlp",
+        "jaeger-v3",
         r#"{"result":{"resourceSpans":[{"resource":{},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"a","startTimeUnixNano":"1793527200000000000","endTimeUnixNano":"1793527200001000000"}]}]}]}}"#,
     ),
     (
@@ -63,7 +63,7 @@ pub const ACCEPTED: &[(&str, &str)] = &[
         r#"[[],[{"traceId":"5af7183fb1d4cf5f","id":"6b221d5bc9e6496c","name":"a","timestamp":1793527200000000,"duration":5,"localEndpoint":{"serviceName":"s"}}]]"#,
     ),
     (
-        "zipkin",
+        "zipkin-v1",
         r#"[{"traceId":"5af7183fb1d4cf5f","id":"6b221d5bc9e6496c","name":"a","binaryAnnotations":[],"annotations":[{"timestamp":1793527200000000,"value":"sr","endpoint":{"serviceName":"s"}},{"timestamp":1793527200000005,"value":"ss","endpoint":{"serviceName":"s"}}]}]"#,
     ),
     // The script's own.
@@ -125,11 +125,11 @@ pub const ACCEPTED: &[(&str, &str)] = &[
     ),
     // Elastic and its kin.
     (
-        "elastic",
+        "elastic-apm",
         r#"{"processor":{"event":"transaction"},"trace":{"id":"1"},"transaction":{"id":"2","name":"a","duration":{"us":5}},"timestamp":{"us":1793527200000000},"service":{"name":"s"}}"#,
     ),
     (
-        "elastic",
+        "elastic-apm",
         "{\"metadata\":{\"service\":{\"name\":\"s\"}}}\n{\"transaction\":{\"id\":\"eee19b7ec3c1b174\",\"trace_id\":\"5b8efff798038103d269b633813fc60c\",\"name\":\"a\",\"type\":\"request\",\"timestamp\":1793527200000000,\"duration\":5}}",
     ),
     // Azure.
@@ -141,49 +141,50 @@ pub const ACCEPTED: &[(&str, &str)] = &[
         "azure",
         r#"[{"TimeGenerated":"2026-11-01T10:00:00Z","OperationId":"1","Id":"2","ParentId":"","Name":"a","DurationMs":5,"Success":true,"AppRoleName":"s","Type":"AppRequests"}]"#,
     ),
-];
-
-/// Rows of formats whose names are theirs to choose: when any format takes them, it is not one of these.
-pub const NOT_TAKEN_FOR: &[(&[&str], &str)] = &[
     (
-        &["jaeger", "otlp"],
+        "opensearch",
         r#"{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","parentSpanId":"","name":"a","kind":"SPAN_KIND_SERVER","startTime":"2026-11-01T10:00:00Z","endTime":"2026-11-01T10:00:01Z","durationInNanos":1000000000,"serviceName":"s"}"#,
     ),
     (
-        &["jaeger", "otlp", "zipkin"],
+        "clickhouse",
         r#"{"Timestamp":"2026-11-01 10:00:00.000000000","TraceId":"5b8efff798038103d269b633813fc60c","SpanId":"eee19b7ec3c1b174","ParentSpanId":"","SpanName":"a","ServiceName":"s","Duration":5}"#,
     ),
     (
-        &["jaeger"],
+        "clickhouse",
         r#"{"meta":[{"name":"TraceId","type":"String"}],"data":[{"Timestamp":"2026-11-01 10:00:00.000000000","TraceId":"5b8efff798038103d269b633813fc60c","SpanId":"eee19b7ec3c1b174","SpanName":"a","ServiceName":"s","Duration":5}],"rows":1}"#,
     ),
     (
-        &["jaeger"],
+        "newrelic",
         r#"{"data":{"actor":{"nrql":{"results":[{"trace.id":"1","id":"2","timestamp":1793527200000,"duration.ms":5,"name":"a"}]}}}}"#,
     ),
     (
-        &["jaeger", "py", "datadog", "xray"],
+        "elastic-otel",
         r#"{"@timestamp":"1793527200000.5","trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174","name":"a","duration":5,"resource":{"attributes":{"service.name":"s"}}}"#,
     ),
     (
-        &["jaeger", "py"],
+        "otel-console",
         r#"{"name":"a","context":{"trace_id":"0x5b8efff798038103d269b633813fc60c","span_id":"0xeee19b7ec3c1b174","trace_state":"[]"},"kind":"SpanKind.SERVER","parent_id":null,"start_time":"2026-11-01T10:00:00.000000Z","end_time":"2026-11-01T10:00:01.000000Z"}"#,
     ),
     (
-        &["jaeger", "zipkin"],
+        "otel-console",
         r#"{"Name":"a","SpanContext":{"TraceID":"5b8efff798038103d269b633813fc60c","SpanID":"eee19b7ec3c1b174"},"Parent":{"TraceID":"00000000000000000000000000000000","SpanID":"0000000000000000"},"SpanKind":2,"StartTime":"2026-11-01T10:00:00Z","EndTime":"2026-11-01T10:00:01Z"}"#,
     ),
     (
-        &["py", "gcp", "newrelic"],
+        "jaeger-proto",
         r#"{"spans":[{"traceId":"W47/95gDgQPSabYzgT/GDA==","spanId":"7uGbfsPBsXQ=","operationName":"a","startTime":"2026-11-01T10:00:00Z","duration":"0.000005s","process":{"serviceName":"s"}}]}"#,
     ),
     (
-        &["py"],
+        "jaeger-es",
         r#"{"traceID":"1","spanID":"2","operationName":"a","startTime":1793527200000000,"startTimeMillis":1793527200000,"duration":5,"process":{"serviceName":"s"}}"#,
     ),
     (
-        &["py"],
+        "jaeger-es",
         r#"{"_index":"jaeger-span-2026-11-01","_source":{"traceID":"1","spanID":"2","operationName":"a","startTime":1793527200000000,"duration":5,"process":{"serviceName":"s"}}}"#,
+    ),
+    // Ours.
+    (
+        "spans",
+        r#"{"trace_id":"1","span_id":"2","parent_span_id":null,"service":"s","operation":"a","kind":"server","start_us":1793527200000000,"start_ns":"1793527200000000000","duration_us":5,"duration_ns":5000,"shared":false,"error":false,"error_message":null,"error_type":null,"code":null,"peer":null,"statement":null,"links":[],"attributes":{},"resource":{}}"#,
     ),
 ];
 
