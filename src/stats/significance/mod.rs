@@ -1,9 +1,9 @@
 //! Whether two samples differ, by how much, and how sure that is.
 //!
 //! Durations are not normally distributed: they have long tails, several modes and ties. So locations
-//! are compared by ranks ([`mann_whitney`], [`hodges_lehmann`]), quantiles by order statistics
+//! are compared by ranks ([`mann_whitney()`], [`hodges_lehmann()`]), quantiles by order statistics
 //! ([`order_statistic`]), counts exactly ([`fisher`]) or by scores ([`proportion`]), and many tests at
-//! once by their false discovery rate ([`benjamini_hochberg`]).
+//! once by their false discovery rate ([`benjamini_hochberg()`]).
 //!
 //! All are pure functions of slices in any order; a slice that is sorted already is not copied. What
 //! has no answer (an empty sample, too few values, a level outside 0 to 1) is `None`. Transcendental
