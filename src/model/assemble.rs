@@ -70,8 +70,7 @@ impl Assembler {
 
     /// Builds the trees of a draft that has an id and at least one span.
     pub fn assemble(&mut self, mut draft: Draft) -> Trace {
-        let mut repairs = Repairs::default();
-        repairs.lone_supplements = draft.join_supplements();
+        let mut repairs = Repairs { lone_supplements: draft.join_supplements(), ..Repairs::default() };
         forget_zero_starts(&mut draft);
         let mut decided = Vec::new();
         let is_doubled = self.index_spans(&draft);
