@@ -132,9 +132,10 @@ impl AzureParser {
         };
         let process = self.process(row);
         let mark = self.batch.mark_attributes();
-        let kind = if is_request { self.request(row) } else { self.dependency(row) };
         let properties = row.properties();
-        self.batch.flat_attributes("", &Node::parse(&properties).unwrap_or_default());
+        let properties = Node::parse(&properties).unwrap_or_default();
+        let kind = if is_request { self.request(row, &properties) } else { self.dependency(row) };
+        self.batch.flat_attributes("", &properties);
         let attributes = self.batch.attributes_since(mark);
         self.batch.push(NewSpan {
             trace,
@@ -169,12 +170,12 @@ impl AzureParser {
         }
     }
 
-    fn request(&mut self, row: &Row<'_, '_>) -> Kind {
+    fn request(&mut self, row: &Row<'_, '_>, properties: &Node<'_>) -> Kind {
         let url = row.text(&["url", "Url"]);
         self.add("url.full", url);
         let (method, path) = row.method_and_path();
         self.add("http.request.method", method);
-        if method.is_some() {
+        if method.is_some() && !properties.has("http.route") {
             self.add("http.route", path);
         }
         if method.is_some() || url.is_some() {

@@ -93,6 +93,22 @@ impl Batch {
         self.draft.processes.len() as u32 - 1
     }
 
+    /// The process of an OpenTelemetry resource, whose `service.name` is the service, and no attribute besides.
+    pub(crate) fn resource_process(&mut self, service: Option<&str>, mut attributes: Run) -> u32 {
+        if let Some(service) = service.filter(|_| attributes.end == self.draft.attribute_mark()) {
+            let draft = &self.draft;
+            let is_service = |at: &usize| {
+                let attribute = &draft.attributes[*at];
+                attribute.key.as_str() == "service.name" && draft.text(attribute.value) == service
+            };
+            if let Some(at) = attributes.range().find(is_service) {
+                self.draft.attributes.remove(at);
+                attributes.end -= 1;
+            }
+        }
+        self.process(service, attributes)
+    }
+
     /// The process of spans that are of their parents' process, when those may stand in another element.
     pub(crate) fn parents_process(&mut self) -> u32 {
         let process = self.process(None, Run::default());

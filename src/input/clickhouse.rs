@@ -102,7 +102,7 @@ impl ClickHouseParser {
         self.batch.flat_attributes("", row.get("ResourceAttributes"));
         let of_process = self.batch.attributes_since(mark);
         let service = row.get("ServiceName").scalar().or(row.get("ResourceAttributes").get("service.name").scalar());
-        let process = self.batch.process(service, of_process);
+        let process = self.batch.resource_process(service, of_process);
         let mark = self.batch.mark_attributes();
         self.batch.flat_attributes("", row.get("SpanAttributes"));
         if let Some(words) = row.get("StatusMessage").filled() {

@@ -247,6 +247,8 @@ fn failed(outcome: Option<&str>) -> Option<bool> {
 /// Attributes that the server keeps as labels, because its documents have no field for them; dots are underscores there.
 const LABELS: &[(&str, &str)] = &[
     ("http_route", "http.route"),
+    ("http_request_resend_count", "http.request.resend_count"),
+    ("messaging_operation_type", "messaging.operation.type"),
     ("peer_service", "peer.service"),
     ("server_address", "server.address"),
     ("error_type", "error.type"),

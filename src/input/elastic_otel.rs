@@ -94,7 +94,8 @@ impl ElasticOtelParser {
         let mark = self.batch.mark_attributes();
         document.leaves("resource.attributes", |key, value| self.batch.attribute(key, value));
         let of_process = self.batch.attributes_since(mark);
-        let process = self.batch.process(document.get("resource.attributes.service.name").scalar(), of_process);
+        let process =
+            self.batch.resource_process(document.get("resource.attributes.service.name").scalar(), of_process);
         let mark = self.batch.mark_attributes();
         document.leaves("attributes", |key, value| self.batch.attribute(key, value));
         if let Some(words) = document.get("status.message").filled() {

@@ -196,7 +196,7 @@ impl NewRelicParser {
         let process = self.process(&values, trace);
         let mark = self.batch.mark_attributes();
         for place in values.places {
-            for (key, value) in place.members().iter().filter(|(key, _)| key != "attributes") {
+            for (key, value) in place.members().iter().filter(|(key, _)| !FIELDS.contains(&key.as_ref())) {
                 self.batch.attribute(convention(key), value);
             }
         }
@@ -236,6 +236,24 @@ impl NewRelicParser {
         self.batch.process(service, attributes)
     }
 }
+
+/// What a span is made of, which is no attribute besides.
+const FIELDS: [&str; 14] = [
+    "attributes",
+    "id",
+    "guid",
+    "span.id",
+    "trace.id",
+    "traceId",
+    "parent.id",
+    "parentId",
+    "timestamp",
+    "name",
+    "duration",
+    "duration.ms",
+    "durationMs",
+    "service.name",
+];
 
 /// The convention that an attribute of this vendor stands for.
 fn convention(key: &str) -> &str {

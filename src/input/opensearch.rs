@@ -118,7 +118,7 @@ impl OpenSearchParser {
             self.batch.attribute(&key, value);
         });
         let attributes = self.batch.attributes_since(mark);
-        self.batch.process(document.get("serviceName").scalar().or(named), attributes)
+        self.batch.resource_process(document.get("serviceName").scalar().or(named), attributes)
     }
 
     fn events(&mut self, events: &[Node<'_>]) -> Run {

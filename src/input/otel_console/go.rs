@@ -22,7 +22,7 @@ pub(super) fn span(batch: &mut Batch, span: &Node<'_>) -> Result<(), &'static st
     let mark = batch.mark_attributes();
     let service = attributes(batch, span.get("Resource"), "service.name");
     let of_process = batch.attributes_since(mark);
-    let process = batch.process(service, of_process);
+    let process = batch.resource_process(service, of_process);
     let mark = batch.mark_attributes();
     attributes(batch, span.get("Attributes"), "");
     if let Some(words) = span.at(&["Status", "Description"]).filled() {

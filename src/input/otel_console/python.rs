@@ -23,7 +23,7 @@ pub(super) fn span(batch: &mut Batch, span: &Node<'_>) -> Result<(), &'static st
     let mark = batch.mark_attributes();
     batch.flat_attributes("", resource);
     let of_process = batch.attributes_since(mark);
-    let process = batch.process(resource.get("service.name").scalar(), of_process);
+    let process = batch.resource_process(resource.get("service.name").scalar(), of_process);
     let mark = batch.mark_attributes();
     batch.flat_attributes("", span.get("attributes"));
     if let Some(words) = span.at(&["status", "description"]).filled() {

@@ -33,7 +33,7 @@ impl XrayParser {
         let of_process = self.batch.attributes_since(mark);
         let attributes = span.get("attributes");
         let service = resource.get("service.name").filled().or_else(|| attributes.get("aws.local.service").filled());
-        let process = self.batch.process(service, of_process);
+        let process = self.batch.resource_process(service, of_process);
         let mark = self.batch.mark_attributes();
         self.batch.flat_attributes("", attributes);
         let status = span.get("status");
