@@ -30,7 +30,8 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn analyze(args: &[&str], threads: &str, capture: &[u8]) -> Result<Vec<u8>, String> {
-    let args = args.iter().chain(&["--threads", threads]).map(std::ffi::OsString::from);
+    let threads = ["--threads", threads];
+    let args = args.iter().chain(&threads).map(std::ffi::OsString::from);
     let invocation = cli::parse(args).expect("the arguments are right");
     let mut out = Vec::new();
     let mut surroundings = Surroundings {
