@@ -390,7 +390,7 @@ fn read_source(
     let formats: Vec<&str> = frames.formats.iter().map(|it| FORMATS[*it].name()).collect();
     for (key, (count, place)) in &frames.foreign {
         let reason = format!("a value without spans (its first key is `{key}`)");
-        (0..*count).for_each(|_| tally.skips.add(&reason, idx, || *place));
+        tally.skips.add_many(&reason, *count, idx, *place);
     }
     let found =
         SourceTally { format: formats.join("+"), n_bytes, warnings: judgement.warnings, ..SourceTally::default() };

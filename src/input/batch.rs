@@ -287,21 +287,9 @@ impl Batch {
 
     /// Each trace in a draft of its own.
     pub(crate) fn drafts(&self) -> Vec<Draft> {
-        let mut parts: Vec<(Draft, HashMap<u32, u32, FixedState>)> = Vec::new();
-        parts.resize_with(self.traces.len(), Default::default);
-        for (span, trace) in self.draft.spans.iter().zip(&self.trace_of) {
-            let (part, processes) = &mut parts[*trace as usize];
-            let process =
-                *processes.entry(span.process).or_insert_with(|| part.append_process(&self.draft, span.process));
-            part.append_span(&self.draft, span, process);
-        }
-        let mut drafts = Vec::with_capacity(parts.len());
-        for ((mut part, _), id) in parts.into_iter().zip(&self.traces) {
-            part.id = Some(id.clone());
-            part.skew_corrected = self.draft.skew_corrected;
-            part.cut = self.draft.cut.clone();
-            part.links = self.draft.links;
-            drafts.push(part);
+        let mut drafts = self.draft.parted(self.traces.len(), self.trace_of.iter().map(|it| *it as usize));
+        for (draft, id) in drafts.iter_mut().zip(&self.traces) {
+            draft.id = Some(id.clone());
         }
         drafts
     }

@@ -3,6 +3,7 @@
 
 use super::json::Node;
 use super::{Frames, Head, Judgement, Sniff};
+use crate::model::{Id, Reference};
 
 /// Where a search's answer keeps its hits; Kibana's inspector and asynchronous searches wrap that.
 pub(super) const ENVELOPES: &[&str] = &["hits.hits", "response.hits.hits", "rawResponse.hits.hits"];
@@ -49,6 +50,17 @@ impl<'n, 'a> Document<'n, 'a> {
             Node::Null => &[],
             single => std::slice::from_ref(single),
         }
+    }
+
+    /// What it links to, spans and traces named by these keys.
+    pub(super) fn links(&self, span: &str, trace: &str) -> Vec<Reference> {
+        let of = |node: &Node<'_>| {
+            let link = Document::of(node);
+            let id_at = |path: &str| link.get(path).scalar().and_then(Id::parse);
+            let (span, trace) = (id_at(span)?, id_at(trace).map(Box::new));
+            Some(Reference { span, trace, follows_from: true, is_link: true })
+        };
+        self.list("links").iter().filter_map(of).collect()
     }
 
     fn whole(&self, path: &str) -> &'n Node<'a> {

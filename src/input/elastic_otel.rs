@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::document::{Document, ENVELOPES, judge, sniff_without_document};
 use super::json::{Fault, Node};
 use super::{Batch, Format, Frame, Frames, Head, Judgement, NewSpan, Parser, Sink, Sniff, decimal_ns, rfc3339_ns};
-use crate::model::{Id, Kind, NoDuration, Reference, Run, Wanted};
+use crate::model::{Id, Kind, NoDuration, Run, Wanted};
 
 /// The format.
 pub(super) struct ElasticOtel;
@@ -111,7 +111,7 @@ impl ElasticOtelParser {
             trace,
             id,
             parent: id_at("parent_span_id"),
-            links: links(document.list("links")),
+            links: document.links("span_id", "trace_id"),
             operation: document.get("name").scalar().unwrap_or(""),
             process,
             kind: document.get("kind").as_str().and_then(Kind::from_text),
@@ -157,20 +157,6 @@ fn timestamp_ns(text: &str) -> Option<i64> {
     let is_number = !nanos.is_empty() && nanos.bytes().all(|it| it.is_ascii_digit());
     let nanos: i64 = nanos.parse().ok().filter(|it| is_number && *it < 1_000_000)?;
     millis.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(nanos)
-}
-
-fn links(links: &[Node<'_>]) -> Vec<Reference> {
-    let of = |node: &Node<'_>| {
-        let link = Document::of(node);
-        let id_at = |path: &str| link.get(path).scalar().and_then(Id::parse);
-        Some(Reference {
-            span: id_at("span_id")?,
-            trace: id_at("trace_id").map(Box::new),
-            follows_from: true,
-            is_link: true,
-        })
-    };
-    links.iter().filter_map(of).collect()
 }
 
 #[cfg(test)]

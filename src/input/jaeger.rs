@@ -345,19 +345,10 @@ impl JaegerParser {
     fn emit_each(&mut self, element: &Element<'_>, sink: &mut dyn Sink, emit: fn(&mut dyn Sink, &mut Draft)) {
         // Spans that name no trace belong to the element's own.
         let own = element.trace_id.as_ref().and_then(|it| element.by_id.get(it)).copied().unwrap_or(0);
-        let mut parts: Vec<(Draft, HashMap<u32, u32, FixedState>)> = Vec::new();
-        parts.resize_with(element.trace_ids.len() + 1, Default::default);
-        for (span, (tag, _)) in self.draft.spans.iter().zip(&element.spans) {
-            let tag = if *tag == 0 { own } else { *tag };
-            let (part, processes) = &mut parts[tag as usize];
-            let process =
-                *processes.entry(span.process).or_insert_with(|| part.append_process(&self.draft, span.process));
-            part.append_span(&self.draft, span, process);
-        }
-        for (tag, (mut part, _)) in parts.into_iter().enumerate().filter(|(_, (part, _))| !part.spans.is_empty()) {
+        let tags = element.spans.iter().map(|(tag, _)| if *tag == 0 { own } else { *tag } as usize);
+        let parts = self.draft.parted(element.trace_ids.len() + 1, tags);
+        for (tag, mut part) in parts.into_iter().enumerate().filter(|(_, part)| !part.spans.is_empty()) {
             part.id = element.id(tag as u32);
-            part.skew_corrected = self.draft.skew_corrected;
-            part.cut = self.draft.cut.clone();
             match part.id {
                 Some(_) => emit(sink, &mut part),
                 None => skip_all(sink, part.spans.len()),

@@ -5,6 +5,7 @@
 //! elements into drafts. It knows no pass and no output.
 
 mod azure;
+mod base64;
 mod batch;
 mod clickhouse;
 mod datadog;
@@ -206,6 +207,11 @@ impl Skips {
                 self.by_reason.insert(reason.to_owned(), (1, (source, place())));
             }
         }
+    }
+
+    /// Counts so many more, of which the first stood here.
+    pub fn add_many(&mut self, reason: &str, count: u64, source: usize, place: Place) {
+        self.merge(&Skips { by_reason: BTreeMap::from([(reason.to_owned(), (count, (source, place)))]) });
     }
 
     /// Adds another count.

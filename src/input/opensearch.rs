@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::document::{Document, ENVELOPES, judge, sniff_without_document};
 use super::json::{Fault, Node};
 use super::{Batch, Format, Frame, Frames, Head, Judgement, NewSpan, Parser, Sink, Sniff, decimal_ns, rfc3339_ns};
-use crate::model::{Id, Kind, NoDuration, Reference, Run, Wanted};
+use crate::model::{Id, Kind, NoDuration, Run, Wanted};
 
 /// The format.
 pub(super) struct OpenSearch;
@@ -94,7 +94,7 @@ impl OpenSearchParser {
             trace,
             id,
             parent: id_at("parentSpanId"),
-            links: links(document.list("links")),
+            links: document.links("spanId", "traceId"),
             operation: document.get("name").scalar().unwrap_or(""),
             process,
             kind: document.get("kind").as_str().and_then(Kind::from_text),
@@ -135,20 +135,6 @@ impl OpenSearchParser {
         }
         self.batch.events_since(all)
     }
-}
-
-fn links(links: &[Node<'_>]) -> Vec<Reference> {
-    let of = |node: &Node<'_>| {
-        let link = Document::of(node);
-        let id_at = |path: &str| link.get(path).scalar().and_then(Id::parse);
-        Some(Reference {
-            span: id_at("spanId")?,
-            trace: id_at("traceId").map(Box::new),
-            follows_from: true,
-            is_link: true,
-        })
-    };
-    links.iter().filter_map(of).collect()
 }
 
 /// The status of OpenTelemetry by its number; 0 says nothing.

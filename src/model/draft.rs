@@ -245,6 +245,24 @@ impl Draft {
         });
     }
 
+    /// Parts the spans into as many drafts, each span into the one named for it. The parts have no ids.
+    pub fn parted(&self, n_parts: usize, part_of: impl Iterator<Item = usize>) -> Vec<Draft> {
+        let mut parts: Vec<(Draft, HashMap<u32, u32>)> = Vec::new();
+        parts.resize_with(n_parts, Default::default);
+        for (span, part) in self.spans.iter().zip(part_of) {
+            let (part, processes) = &mut parts[part];
+            let process = *processes.entry(span.process).or_insert_with(|| part.append_process(self, span.process));
+            part.append_span(self, span, process);
+        }
+        let says = |part: Draft| Draft {
+            skew_corrected: self.skew_corrected,
+            cut: self.cut.clone(),
+            links: self.links,
+            ..part
+        };
+        parts.into_iter().map(|(part, _)| says(part)).collect()
+    }
+
     /// Adds a copy of a process of another draft; gives its index here.
     pub fn append_process(&mut self, other: &Draft, process: u32) -> u32 {
         let process = &other.processes[process as usize];

@@ -1,5 +1,6 @@
 //! Ids and durations as the protobuf mapping writes them.
 
+use crate::input::base64;
 use crate::input::decimal_ns;
 use crate::input::json::Node;
 use crate::model::Id;
@@ -15,31 +16,12 @@ pub(super) fn id_of(node: &Node<'_>) -> Option<Id> {
 
 /// The 8 or 16 bytes of a base64 text, in either alphabet; none if it is no such text.
 fn bytes_of(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
+    let n_digits = text.trim_end_matches('=').len();
     // With its padding it is surely base64; without, these lengths are of no hexadecimal id either.
-    if !matches!((text.len(), digits.len()), (12 | 11, 11) | (24 | 22, 22)) {
+    if !matches!((text.len(), n_digits), (12 | 11, 11) | (24 | 22, 22)) {
         return None;
     }
-    let mut bytes = Vec::with_capacity(16);
-    let (mut bits, mut n_bits) = (0u32, 0);
-    for digit in digits {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            bytes.push((bits >> n_bits) as u8);
-            bits &= (1 << n_bits) - 1;
-        }
-    }
-    Some(bytes)
+    base64::decode(text)
 }
 
 /// `0.5s`, and the larger and smaller units that Go prints.

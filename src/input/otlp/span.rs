@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::value::{self, AnyValue};
 use super::{OtlpParser, Result, Said, text_of};
+use crate::input::base64;
 use crate::input::json::{Cursor, Value};
 use crate::input::{Mark, NewSpan, Sink, decimal_ns};
 use crate::model::{Id, Kind, NoDuration, Reference, Run};
@@ -172,32 +173,9 @@ pub(super) fn id(text: &str) -> Option<Id> {
         12 if text.ends_with('=') => 8,
         _ => return Id::parse(text),
     };
-    let Some(bytes) = base64(text).filter(|it| it.len() == n_bytes) else { return Id::parse(text) };
+    let Some(bytes) = base64::decode(text).filter(|it| it.len() == n_bytes) else { return Id::parse(text) };
     let value = bytes.iter().fold(0u128, |it, byte| it << 8 | u128::from(*byte));
     Some(Id::Hex { high: (value >> 64) as u64, low: value as u64, digits: 2 * n_bytes as u8, upper: false })
-}
-
-/// Decodes the standard alphabet and the one for addresses.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut held, mut n_bits) = (0u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        held = held << 6 | u32::from(six);
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            bytes.push((held >> n_bits) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 fn kind_of(value: &Value<'_>) -> Option<Kind> {
