@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::input::PIECE;
 use crate::input::source::Source;
 use crate::input::{
-    BOM, CUT_OFF, Chunk, DecodeFault, Decoded, Emit, FORMATS, Frames, Loss, NotDetected, Origin, Place, Skips,
+    BOM, Buffer, CUT_OFF, Chunk, DecodeFault, Decoded, Emit, FORMATS, Frames, Loss, NotDetected, Origin, Place, Skips,
     SplitError, SplitOptions, Stream, detect, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
@@ -111,7 +111,7 @@ pub(super) struct Shared {
     /// Sources whose text is not the bytes of the file, and what it is.
     decoded: Mutex<BTreeMap<usize, &'static str>>,
     /// Memory of chunks that are done with.
-    spares: Mutex<Vec<Vec<u8>>>,
+    spares: Mutex<Vec<Buffer>>,
 }
 
 /// The first thing wrong in the order of the bytes.
@@ -125,12 +125,12 @@ impl Shared {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spare(&self) -> Option<Vec<u8>> {
+    fn spare(&self) -> Option<Buffer> {
         self.spares.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Keeps a chunk's memory for the next, unless it grew for one huge trace.
-    fn give_back(&self, bytes: Vec<u8>) {
+    fn give_back(&self, bytes: Buffer) {
         if bytes.capacity() <= 2 * PIECE {
             self.spares.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
         }
@@ -293,7 +293,7 @@ impl Emit for Dispatch<'_> {
         self.sender.send(chunk).is_ok() && !self.shared.stopped.load(Ordering::Relaxed)
     }
 
-    fn spare(&mut self) -> Option<Vec<u8>> {
+    fn spare(&mut self) -> Option<Buffer> {
         self.shared.spare()
     }
 }

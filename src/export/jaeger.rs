@@ -97,7 +97,7 @@ struct Processes<'a> {
 impl<'a> Processes<'a> {
     fn number(&mut self, trace: &'a Trace, idx: u32) -> usize {
         let span = trace.span(idx);
-        if let Some(number) = self.by_index.get(&span.process) {
+        if let Some(number) = self.by_index.get(&trace.drafted(span).process) {
             return *number;
         }
         let attributes =
@@ -107,7 +107,7 @@ impl<'a> Processes<'a> {
         if number == next {
             self.first_spans.push(idx);
         }
-        self.by_index.insert(span.process, number);
+        self.by_index.insert(trace.drafted(span).process, number);
         number
     }
 }

@@ -76,7 +76,7 @@ fn by_process(trace: &Trace) -> Vec<Vec<u32>> {
     let mut groups: Vec<Vec<u32>> = Vec::new();
     let mut places: HashMap<u32, usize> = HashMap::new();
     for (idx, span) in trace.spans().iter().enumerate() {
-        let place = *places.entry(span.process).or_insert(groups.len());
+        let place = *places.entry(trace.drafted(span).process).or_insert(groups.len());
         if place == groups.len() {
             groups.push(Vec::new());
         }

@@ -10,15 +10,17 @@ pub(super) use detect::judge as server_errors;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
 pub(super) use span::{Time, micros};
 
-use super::json::{Cursor, Fault, Value};
+use super::json::{Cursor, Fault, Layout, Value};
+use super::tags::{self, Mention, RememberedLists};
 use super::{Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff};
-use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, ValueType, Wanted};
+use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, Wanted};
 
 type Result<T> = std::result::Result<T, Fault>;
 
@@ -52,7 +54,14 @@ impl Format for Jaeger {
     }
 
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser> {
-        Box::new(JaegerParser { wanted: Arc::clone(wanted), names: NameCache::default(), draft: Draft::default() })
+        Box::new(JaegerParser {
+            wanted: Arc::clone(wanted),
+            names: NameCache::default(),
+            draft: Draft::default(),
+            tags: RememberedLists::default(),
+            mentions: Vec::new(),
+            layouts: Layouts::default(),
+        })
     }
 
     fn judge(&self, frames: &Frames) -> Judgement {
@@ -64,6 +73,18 @@ struct JaegerParser {
     wanted: Arc<Wanted>,
     names: NameCache,
     draft: Draft,
+    /// The tags of spans, by operation, and of processes, by service.
+    tags: RememberedLists,
+    /// Where the values of the list at hand stand, if it is to be remembered.
+    mentions: Vec<Mention>,
+    layouts: Layouts,
+}
+
+/// What the parser knows of the layout of spans: apart, so that it can be used while a span is read.
+#[derive(Default)]
+struct Layouts {
+    span: Layout<span::Field>,
+    reference: Layout<span::ReferenceField>,
 }
 
 /// What is known of an element while it is read.
@@ -181,15 +202,17 @@ impl JaegerParser {
     /// Reads a process; gives its index.
     fn process(&mut self, cursor: &mut Cursor<'_>) -> Result<u32> {
         let mut service = None;
+        let mut owner = None;
         let mut attributes = Run::default();
         if cursor.peek() == Some(b'{') {
             cursor.object(|cursor, key| match key {
                 "serviceName" => {
-                    service = text_of(cursor.value()?).filter(|it| !it.is_empty()).map(|it| self.names.get(&it));
+                    let text = text_of(cursor.value()?).filter(|it| !it.is_empty());
+                    (service, owner) = text.map(|it| self.names.numbered(&it)).unzip();
                     Ok(())
                 }
                 "tags" => {
-                    attributes = self.attributes(cursor)?;
+                    attributes = self.attributes(cursor, owner)?;
                     Ok(())
                 }
                 _ => cursor.skip(),
@@ -207,13 +230,29 @@ impl JaegerParser {
         self.draft.processes.len() as u32 - 1
     }
 
-    /// Reads a list of `{key, type, value}`, keeping those that are wanted.
-    fn attributes(&mut self, cursor: &mut Cursor<'_>) -> Result<Run> {
-        let start = self.draft.attribute_mark();
+    /// Reads a list of `{key, type, value}`, keeping those that are wanted. Lists of one owner look alike.
+    fn attributes(&mut self, cursor: &mut Cursor<'_>, owner: Option<u32>) -> Result<Run> {
         if cursor.peek() != Some(b'[') {
             cursor.skip()?;
             return Ok(Run::default());
         }
+        if cursor.exactly(b"[]") {
+            return Ok(Run::default());
+        }
+        let Some(owner) = owner else { return self.any_attributes(cursor) };
+        if let Some(run) = self.tags.read(owner, cursor, &mut self.draft)? {
+            return Ok(run);
+        }
+        let text = cursor.rest();
+        let at = cursor.position();
+        let run = self.any_attributes(cursor)?;
+        self.tags.learn(owner, &text[..cursor.position() - at], at, &self.mentions, &self.draft);
+        Ok(run)
+    }
+
+    fn any_attributes(&mut self, cursor: &mut Cursor<'_>) -> Result<Run> {
+        let start = self.draft.attribute_mark();
+        self.mentions.clear();
         cursor.array(|cursor| if cursor.peek() == Some(b'{') { self.attribute(cursor) } else { cursor.skip() })?;
         Ok(Run { start, end: self.draft.attribute_mark() })
     }
@@ -239,6 +278,7 @@ impl JaegerParser {
             return Ok(None);
         }
         let wanted = self.wanted.key(key);
+        let start = cursor.position();
         let value = if cursor.exactly(b"\"") {
             match cursor.plain_rest() {
                 Some(text) => Value::String(Cow::Borrowed(text)),
@@ -250,12 +290,11 @@ impl JaegerParser {
         } else {
             cursor.value()?
         };
+        let end = cursor.position();
         if !cursor.exactly(b"}") {
             return Ok(None);
         }
-        if let Some(key) = wanted {
-            self.keep_attribute(key, &value);
-        }
+        self.mention(start..end, wanted, &value);
         Ok(Some(()))
     }
 
@@ -264,6 +303,8 @@ impl JaegerParser {
         let mut has_key = false;
         let mut wanted = None;
         let mut value = Value::Null;
+        let mut range = 0..0;
+        let mut n_values = 0;
         cursor.object(|cursor, key| {
             match key {
                 "key" => {
@@ -273,25 +314,35 @@ impl JaegerParser {
                         _ => None,
                     };
                 }
-                "value" if !has_key || wanted.is_some() => value = cursor.value()?,
+                "value" => {
+                    n_values += 1;
+                    cursor.peek();
+                    let start = cursor.position();
+                    if !has_key || wanted.is_some() {
+                        value = cursor.value()?;
+                    } else {
+                        cursor.skip()?;
+                    }
+                    range = start..cursor.position();
+                }
                 _ => cursor.skip()?,
             }
             Ok(())
         })?;
-        if let Some(key) = wanted {
-            self.keep_attribute(key, &value);
-        }
+        let is_scalar = n_values == 1 && !matches!(cursor.text_at(range.start), Some(b'{' | b'['));
+        let end = cursor.position();
+        self.mention(if is_scalar { range } else { end..end }, wanted, &value);
         Ok(())
     }
 
-    fn keep_attribute(&mut self, key: Key, value: &Value<'_>) {
-        match value {
-            Value::Null => {}
-            Value::Bool(it) => self.draft.push_attribute(key, if *it { "true" } else { "false" }, ValueType::Bool),
-            Value::Number(text) => self.draft.push_attribute(key, text, ValueType::Number),
-            Value::String(text) => self.draft.push_attribute(key, text, ValueType::Text),
-            Value::Container(text) => self.draft.push_attribute(key, &one_spelling(text), ValueType::Text),
+    /// Keeps an attribute that is wanted, and where its value stands.
+    fn mention(&mut self, value_at: Range<usize>, wanted: Option<Key>, value: &Value<'_>) {
+        let before = self.draft.attribute_mark();
+        if let Some(key) = wanted {
+            tags::keep(&mut self.draft, key, value);
         }
+        let kept = (self.draft.attribute_mark() > before).then_some(before);
+        self.mentions.push(Mention { value: value_at, key: wanted, kept });
     }
 
     /// Reads a list of the server's warnings for the two that matter here.
@@ -363,17 +414,100 @@ fn skip_all(sink: &mut dyn Sink, n_spans: usize) {
     }
 }
 
-/// An object or array the way it is compared: without white space, its keys sorted.
-fn one_spelling(container: &str) -> String {
-    // The cursor accepted it, so it is JSON and not too deep.
-    serde_json::from_str::<serde_json::Value>(container).map_or_else(|_| container.to_owned(), |it| it.to_string())
-}
-
 /// A scalar that may stand where a text belongs.
 fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(text) => Some(Cow::Borrowed(text)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::input::parsed::Parsed;
+
+    /// A list of tags as one service or another writes it: few shapes, values that come again or not.
+    fn tags() -> impl Strategy<Value = String> {
+        let value = prop::sample::select(vec![
+            r#""GET""#,
+            r#""POST""#,
+            r#""a\"b""#,
+            r#""""#,
+            "200",
+            "503",
+            "true",
+            "null",
+            "-1.5e3",
+            "[1]",
+            r#"{"a":1}"#,
+            r#""ü""#,
+            " 7",
+            r#""x"  "#,
+            "1e999",
+            r#""\ud800""#,
+            "}",
+            "",
+        ]);
+        let shape = prop::sample::select(vec![
+            r#"{"key":"http.method","type":"string","value":@}"#,
+            r#"{"key":"http.status_code","type":"int64","value":@}"#,
+            r#"{"key":"error","type":"bool","value":@}"#,
+            r#"{"key":"not.kept","type":"string","value":@}"#,
+            r#"{"value":@,"key":"db.statement"}"#,
+            r#"{ "key" : "span.kind", "value":@ }"#,
+            r#"{"key":"a","value":1,"value":@}"#,
+            r#"{"key":"a"}"#,
+            r#"@"#,
+        ]);
+        prop::collection::vec((shape, value), 0..4).prop_map(|tags| {
+            let tags: Vec<String> = tags.iter().map(|(shape, value)| shape.replace('@', value)).collect();
+            format!("[{}]", tags.join(","))
+        })
+    }
+
+    fn span() -> impl Strategy<Value = String> {
+        let shape = prop::sample::select(vec![
+            r#"{"traceID":"a","spanID":"1","operationName":"@o","references":[],"startTime":1,"duration":2,"tags":@t,"logs":[],"processID":"p1"}"#,
+            r#"{"traceID":"a","spanID":"1","operationName":"@o","references":[{"refType":"CHILD_OF","traceID":"a","spanID":"2"}],"tags":@t}"#,
+            r#"{"tags":@t,"operationName":"@o","spanID":"1","traceID":"a","logs":[{"timestamp":5,"fields":@t}]}"#,
+            r#"{"spanID":"3","operationName":"@o","process":{"serviceName":"s","tags":@t},"tags":@t}"#,
+        ]);
+        (shape, prop::sample::select(vec!["one", "two"]), tags())
+            .prop_map(|(shape, operation, tags)| shape.replace("@o", operation).replace("@t", &tags))
+    }
+
+    fn element() -> impl Strategy<Value = String> {
+        (prop::collection::vec(span(), 1..4), tags()).prop_map(|(spans, tags)| {
+            let spans = spans.join(",");
+            format!(r#"{{"traceID":"a","spans":[{spans}],"processes":{{"p1":{{"serviceName":"s","tags":{tags}}}}}}}"#)
+        })
+    }
+
+    fn read(parser: &mut dyn Parser, text: &str) -> String {
+        let mut parsed = Parsed::default();
+        let outcome = parser.element(text, &mut parsed);
+        format!("{outcome:?} {:?} {:?}", parsed.spans, parsed.skips)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_read_before_never_shows(texts in prop::collection::vec(element(), 1..30), at: prop::sample::Index, byte in prop::sample::select(b"{}[],:\" ax1\\".to_vec())) {
+            let wanted: Arc<Wanted> = Arc::new(Wanted::with([]));
+            let mut parser = Jaeger.parser(&wanted);
+            for text in &texts {
+                let at = at.index(text.len());
+                let mut broken = text.clone().into_bytes();
+                broken[at] = byte;
+                let broken = String::from_utf8(broken).unwrap_or_default();
+                for text in [text.as_str(), text, &broken, text.get(..at).unwrap_or_default()] {
+                    let fresh = read(&mut *Jaeger.parser(&wanted), text);
+                    prop_assert_eq!(read(&mut *parser, text), fresh, "{}", text);
+                }
+            }
+        }
     }
 }

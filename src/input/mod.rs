@@ -32,6 +32,7 @@ pub mod source;
 mod spans;
 mod split;
 mod stream;
+mod tags;
 mod xray;
 mod zipkin;
 
@@ -46,8 +47,8 @@ pub(crate) use instant::{decimal_ns, rfc3339_ns};
 use jaeger::server_errors;
 pub use split::SplitOptions;
 pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, fault_in, split};
+pub(crate) use stream::{Buffer, PIECE, Stream};
 pub use stream::{Chunk, Origin, Place};
-pub(crate) use stream::{PIECE, Stream};
 
 use crate::model::{Draft, Wanted};
 

@@ -15,7 +15,7 @@ use super::FORMATS;
 use super::detect::of_next_value;
 use super::head::HEAD;
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
-use super::stream::{Chunk, Origin, PIECE, Place, Stream};
+use super::stream::{Buffer, Chunk, Origin, PIECE, Place, Stream};
 
 /// Where a format keeps its elements.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ pub(crate) trait Emit {
     fn emit(&mut self, chunk: Chunk) -> bool;
 
     /// The memory of a chunk that is done with.
-    fn spare(&mut self) -> Option<Vec<u8>>;
+    fn spare(&mut self) -> Option<Buffer>;
 }
 
 /// Cuts a stream.
@@ -409,7 +409,7 @@ impl Splitter<'_, '_> {
         self.anchor = Some(self.stream.at);
         let mut scanner = Scanner::default();
         let mut n_scanned = 0;
-        let mut checked = 64 * PIECE;
+        let mut checked = 256 * PIECE;
         loop {
             let start = self.anchor.unwrap_or(self.stream.at);
             if let Some(end) = scanner.scan(&self.stream.bytes[start + n_scanned..]) {

@@ -1,21 +1,22 @@
 //! Bytes as they come, in pieces that hold whole elements.
 
+mod buffer;
+
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
+
+pub(crate) use buffer::Buffer;
 
 /// How many bytes are read before a piece is handed on: large enough that handing on costs nothing,
 /// small enough that the pieces in flight fit the second-level cache of several cores.
 pub(crate) const PIECE: usize = 1 << 20;
 
-/// How many bytes are asked for at once.
-const STEP: usize = 1 << 18;
-
 /// Some whole elements of a source, to be parsed on their own.
 #[derive(Debug)]
 pub struct Chunk {
     /// The bytes; elements are ranges of them.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Buffer,
     /// Where the elements lie.
     pub(crate) elements: Vec<Range<usize>>,
     /// Where it is from.
@@ -74,7 +75,7 @@ impl Chunk {
 /// A buffer over a source that grows only as far as one element needs.
 pub(crate) struct Stream<'r> {
     input: &'r mut dyn Read,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Buffer,
     /// The next byte to look at.
     pub(crate) at: usize,
     place: Place,
@@ -83,7 +84,7 @@ pub(crate) struct Stream<'r> {
 
 impl<'r> Stream<'r> {
     pub(crate) fn new(input: &'r mut dyn Read) -> Stream<'r> {
-        Stream { input, bytes: Vec::new(), at: 0, place: Place::START, ended: false }
+        Stream { input, bytes: Buffer::default(), at: 0, place: Place::START, ended: false }
     }
 
     /// Where a byte of the buffer stands in the source.
@@ -116,21 +117,7 @@ impl<'r> Stream<'r> {
         }
         let start = self.bytes.len();
         let upto = if start < PIECE { PIECE } else { 2 * start };
-        self.bytes.reserve_exact(upto - start);
-        // Step by step: memory that is made while it is still in the cache, and only as much as is filled.
-        while self.bytes.len() < upto {
-            let at = self.bytes.len();
-            self.bytes.resize(upto.min(at + STEP), 0);
-            let outcome = self.input.read(&mut self.bytes[at..]);
-            self.bytes.truncate(at + *outcome.as_ref().unwrap_or(&0));
-            match outcome {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-                Err(err) => return Err(err),
-            }
-        }
-        self.ended = self.bytes.len() == start;
+        self.ended = self.bytes.fill(self.input, upto)? == 0;
         Ok(!self.ended)
     }
 
@@ -142,11 +129,10 @@ impl<'r> Stream<'r> {
         elements: Vec<Range<usize>>,
         origin: Origin,
         context: Option<Arc<str>>,
-        spare: Option<Vec<u8>>,
+        spare: Option<Buffer>,
     ) -> Chunk {
-        let mut rest = spare.unwrap_or_else(|| Vec::with_capacity(PIECE));
-        rest.clear();
-        rest.extend_from_slice(&self.bytes[keep..]);
+        let mut rest = spare.unwrap_or_default();
+        rest.become_copy(&self.bytes[keep..]);
         let place = self.place;
         self.place = place.after(&self.bytes[..keep]);
         let mut bytes = std::mem::replace(&mut self.bytes, rest);
@@ -158,7 +144,7 @@ impl<'r> Stream<'r> {
     /// Forgets the bytes before `keep`.
     pub(crate) fn forget(&mut self, keep: usize) {
         self.place = self.place.after(&self.bytes[..keep]);
-        self.bytes.drain(..keep);
+        self.bytes.drop_front(keep);
         self.at -= keep;
     }
 }

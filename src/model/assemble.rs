@@ -312,10 +312,7 @@ fn emit_span(
         orphan: parent.is_none() && links.named[idx],
         shared: span.shared,
         children,
-        process: span.process,
         drafted: idx as u32,
-        attributes: span.attributes,
-        events: span.events,
     }
 }
 

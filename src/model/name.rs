@@ -1,6 +1,6 @@
 //! Names that occur again and again: services and operations, each kept once for the whole process.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -14,9 +14,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// holds is what the report needs; texts of which each span may have its own (statements,
 /// messages) must not become names.
 #[derive(Clone, Copy)]
-pub struct Name(&'static str);
+pub struct Name(&'static Interned);
 
-static NAMES: LazyLock<Mutex<HashSet<&'static str, FixedState>>> = LazyLock::new(Mutex::default);
+/// One word to point to: there are several names in every span.
+struct Interned {
+    text: Box<str>,
+}
+
+static NAMES: LazyLock<Mutex<HashMap<&'static str, Name, FixedState>>> = LazyLock::new(Mutex::default);
 
 impl Name {
     /// The name for this text, the same one every time.
@@ -24,22 +29,21 @@ impl Name {
         // A panic elsewhere cannot leave a set of whole texts half-changed.
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = names.get(text) {
-            return Name(known);
+            return *known;
         }
-        let kept: &'static str = Box::leak(Box::from(text));
-        names.insert(kept);
-        Name(kept)
+        let name = Name(Box::leak(Box::new(Interned { text: Box::from(text) })));
+        names.insert(name.as_str(), name);
+        name
     }
 
     /// The text itself.
     pub fn as_str(self) -> &'static str {
-        self.0
+        &self.0.text
     }
 }
 
 impl PartialEq for Name {
     fn eq(&self, other: &Name) -> bool {
-        // Interned: equal texts are one text. Empty texts too, for the length is compared as well.
         std::ptr::eq(self.0, other.0)
     }
 }
@@ -48,7 +52,7 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_usize(self.0.as_ptr().addr());
+        state.write_usize(std::ptr::from_ref(self.0).addr());
     }
 }
 
@@ -60,25 +64,25 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Name) -> std::cmp::Ordering {
-        if self == other { std::cmp::Ordering::Equal } else { self.0.cmp(other.0) }
+        if self == other { std::cmp::Ordering::Equal } else { self.as_str().cmp(other.as_str()) }
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -92,18 +96,23 @@ impl<'de> Deserialize<'de> for Name {
 /// One thread's memory of names, so that the common case takes no lock.
 #[derive(Clone, Debug, Default)]
 pub struct NameCache {
-    known: HashSet<&'static str, FixedState>,
+    known: HashMap<&'static str, (Name, u32), FixedState>,
 }
 
 impl NameCache {
     /// As [`Name::new`], without a lock for a name this thread has met before.
     pub fn get(&mut self, text: &str) -> Name {
+        self.numbered(text).0
+    }
+
+    /// As [`NameCache::get`], with the name's number among those this cache has given: the first is 0.
+    pub fn numbered(&mut self, text: &str) -> (Name, u32) {
         if let Some(known) = self.known.get(text) {
-            return Name(known);
+            return *known;
         }
-        let name = Name::new(text);
-        self.known.insert(name.0);
-        name
+        let numbered = (Name::new(text), self.known.len() as u32);
+        self.known.insert(numbered.0.as_str(), numbered);
+        numbered
     }
 }
 

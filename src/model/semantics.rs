@@ -39,7 +39,7 @@ pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
 
 /// Whether a span's attributes say that it failed, whatever its format said itself.
 pub(crate) fn says_error(trace: &Trace, span: &Span) -> bool {
-    is_error(&trace.draft, span.attributes)
+    is_error(&trace.draft, trace.drafted(span).attributes)
 }
 
 /// What a text says that may be a flag: true, false, or something else.
@@ -95,7 +95,7 @@ pub struct Failure<'a> {
 
 /// Says why a span failed.
 pub fn failure<'a>(trace: &'a Trace, span: &Span) -> Failure<'a> {
-    failure_of(&trace.draft, span.attributes, &trace.draft.events[span.events.range()])
+    failure_of(&trace.draft, trace.drafted(span).attributes, trace.events(span))
 }
 
 /// Says why a span with these attributes and events failed.
@@ -184,7 +184,7 @@ const MESSAGING_KEYS: [Known; 4] = [
 ///
 /// One look at each attribute: this runs for every call that leaves what is instrumented.
 pub fn peer<'a>(trace: &'a Trace, span: &Span) -> Option<(&'a str, PeerType)> {
-    peer_of(&trace.draft, span.attributes)
+    peer_of(&trace.draft, trace.drafted(span).attributes)
 }
 
 /// The other side of a call with these attributes.
@@ -255,7 +255,7 @@ pub(crate) fn statement_of(draft: &Draft, attributes: Run) -> Option<&str> {
 
 /// The statement that a span sent to a database, as it was sent.
 pub fn statement<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
-    statement_of(&trace.draft, span.attributes)
+    statement_of(&trace.draft, trace.drafted(span).attributes)
 }
 
 /// What a span does, with the values left out: statement, route, method or exception.

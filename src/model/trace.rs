@@ -1,7 +1,7 @@
 //! A trace: spans in trees, parents before children, every repair counted.
 
 use super::attributes::{Attribute, Known, Run, Text};
-use super::draft::{Draft, Event, LinkRules, Process, Reference};
+use super::draft::{Draft, DraftSpan, Event, LinkRules, Process, Reference};
 use super::{Id, Name};
 
 /// A span's side of a call.
@@ -83,11 +83,8 @@ pub struct Span {
     /// The server half of an id used on both sides of a call.
     pub shared: bool,
     pub(crate) children: Run,
-    pub(crate) process: u32,
-    /// Which span of the draft it was.
+    /// Which span of the draft it was, where its attributes, events and process are found.
     pub(crate) drafted: u32,
-    pub(crate) attributes: Run,
-    pub(crate) events: Run,
 }
 
 impl Span {
@@ -294,27 +291,31 @@ impl Trace {
 
     /// A span's own attributes.
     pub fn attributes(&self, span: &Span) -> &[Attribute] {
-        self.draft.attributes_of(span.attributes)
+        self.draft.attributes_of(self.drafted(span).attributes)
+    }
+
+    pub(crate) fn drafted(&self, span: &Span) -> &DraftSpan {
+        &self.draft.spans[span.drafted as usize]
     }
 
     /// The attributes of the process that reported a span.
     pub fn process_attributes(&self, span: &Span) -> &[Attribute] {
-        self.draft.attributes_of(self.draft.processes[span.process as usize].attributes)
+        self.draft.attributes_of(self.process(span).attributes)
     }
 
     /// Whether the service of a span was said, rather than filled in.
     pub fn names_service(&self, span: &Span) -> bool {
-        self.draft.processes[span.process as usize].is_known
+        self.process(span).is_known
     }
 
     /// The value of a span's own attribute.
     pub fn value(&self, span: &Span, key: Known) -> Option<&str> {
-        self.find(span.attributes, key)
+        self.find(self.drafted(span).attributes, key)
     }
 
     /// The first of these keys that a span has, in the order of the keys.
     pub fn first_value(&self, span: &Span, keys: &[Known]) -> Option<&str> {
-        self.draft.first_value(span.attributes, keys)
+        self.draft.first_value(self.drafted(span).attributes, keys)
     }
 
     pub(crate) fn find(&self, run: Run, key: Known) -> Option<&str> {
@@ -322,7 +323,7 @@ impl Trace {
     }
 
     pub(crate) fn events(&self, span: &Span) -> &[Event] {
-        &self.draft.events[span.events.range()]
+        &self.draft.events[self.drafted(span).events.range()]
     }
 
     /// The attributes of an event.
@@ -332,12 +333,12 @@ impl Trace {
 
     /// What a span said of others, its parent among them, in the order in which it was read.
     pub(crate) fn references(&self, span: &Span) -> &[Reference] {
-        &self.draft.references[self.draft.spans[span.drafted as usize].references.range()]
+        &self.draft.references[self.drafted(span).references.range()]
     }
 
     /// Which process of the trace reported a span.
     pub(crate) fn process(&self, span: &Span) -> &Process {
-        &self.draft.processes[span.process as usize]
+        &self.draft.processes[self.drafted(span).process as usize]
     }
 
     /// The server's words that it left spans out.

@@ -62,18 +62,20 @@ struct RootPath {
     /// In order of first appearance; the root itself is `root`.
     spans: Vec<PathSpan>,
     root: (Name, Name),
-    /// Index into `spans`, start and end in nanoseconds since the epoch.
-    sections: Vec<(u32, i64, i64)>,
+    /// Services and operations of the spans.
+    operations: Vec<(Name, Name)>,
+    /// Index into `spans`, and start in nanoseconds since the epoch: each ends where the next one starts.
+    sections: Vec<(u32, i64)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct PathSpan {
     id: Id,
-    service: Name,
-    operation: Name,
+    /// Index into the path's operations: there are few, and a huge trace has many spans.
+    operation: u32,
+    has_error: bool,
     duration_ns: Option<i64>,
     self_ns: i64,
-    has_error: bool,
 }
 
 impl RootPath {
@@ -293,6 +295,7 @@ impl RootPath {
             trace_duration_ns: trace.duration_ns(),
             root: (span.service, span.operation),
             spans: Vec::new(),
+            operations: Vec::new(),
             sections: Vec::new(),
         }
     }
@@ -302,22 +305,26 @@ impl RootPath {
         const NOT_YET: u32 = u32::MAX;
         place.resize(place.len().max(trace.spans().len()), NOT_YET);
         self.sections.reserve_exact(trace.critical_path(root).len());
+        let mut numbers: HashMap<(Name, Name), u32, FixedState> = HashMap::default();
         for section in trace.critical_path(root) {
             let nth = &mut place[section.span as usize];
             if *nth == NOT_YET {
                 *nth = self.spans.len() as u32;
                 let span = trace.span(section.span);
+                let operation = *numbers.entry((span.service, span.operation)).or_insert_with_key(|key| {
+                    self.operations.push(*key);
+                    self.operations.len() as u32 - 1
+                });
                 self.spans.push(PathSpan {
                     id: span.id.clone(),
-                    service: span.service,
-                    operation: span.operation,
+                    operation,
+                    has_error: span.error,
                     duration_ns: span.duration_ns,
                     self_ns: 0,
-                    has_error: span.error,
                 });
             }
             self.spans[*nth as usize].self_ns += section.end_ns - section.start_ns;
-            self.sections.push((*nth, section.start_ns, section.end_ns));
+            self.sections.push((*nth, section.start_ns));
         }
         for section in trace.critical_path(root) {
             place[section.span as usize] = NOT_YET;
@@ -340,6 +347,18 @@ impl RootPath {
         }
     }
 
+    /// Service and operation of a span of the path.
+    fn operation(&self, span: &PathSpan) -> (Name, Name) {
+        self.operations[span.operation as usize]
+    }
+
+    /// Each section's span, start and end: they tile the path.
+    fn sections(&self) -> impl Iterator<Item = (&PathSpan, i64, i64)> {
+        let end_ns = self.sections.first().map_or(0, |first| first.1 + self.path_ns);
+        let ends = self.sections.iter().skip(1).map(|it| it.1).chain([end_ns]);
+        self.sections.iter().zip(ends).map(|(&(nth, start_ns), end_ns)| (&self.spans[nth as usize], start_ns, end_ns))
+    }
+
     fn share(&self, ns: i64) -> f64 {
         Share::of(ns, self.path_ns).percent()
     }
@@ -347,8 +366,8 @@ impl RootPath {
     fn serialize_spans<S: Serializer>(path: &&RootPath, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(path.spans.iter().map(|it| SpanReport {
             span_id: &it.id,
-            service: it.service,
-            operation: it.operation,
+            service: path.operation(it).0,
+            operation: path.operation(it).1,
             duration_ms: it.duration_ns.map(ms),
             self_ms: ms(it.self_ns),
             share_percent: path.share(it.self_ns),
@@ -357,12 +376,12 @@ impl RootPath {
     }
 
     fn serialize_sections<S: Serializer>(path: &&RootPath, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(path.sections.iter().map(|&(nth, start_ns, end_ns)| {
-            let span = &path.spans[nth as usize];
+        serializer.collect_seq(path.sections().map(|(span, start_ns, end_ns)| {
+            let (service, operation) = path.operation(span);
             SectionReport {
                 span_id: &span.id,
-                service: span.service,
-                operation: span.operation,
+                service,
+                operation,
                 start_us: start_ns.div_euclid(1000),
                 end_us: end_ns.div_euclid(1000),
                 start_offset_ns: start_ns - path.trace_start_ns,
@@ -455,14 +474,14 @@ impl CriticalPathReport {
 impl RootPath {
     /// The first sections.
     fn table(&self, most: usize) -> Table {
-        let rows = self.sections.iter().take(most).map(|&(nth, start_ns, end_ns)| {
-            let span = &self.spans[nth as usize];
+        let rows = self.sections().take(most).map(|(span, start_ns, end_ns)| {
+            let (service, operation) = self.operation(span);
             vec![
                 Cell::DurationNs(start_ns - self.trace_start_ns),
                 Cell::DurationNs(end_ns - start_ns),
                 Cell::Share(self.share(end_ns - start_ns)),
-                Cell::Name(span.service.to_string()),
-                Cell::Name(span.operation.to_string()),
+                Cell::Name(service.to_string()),
+                Cell::Name(operation.to_string()),
                 Cell::Id(span.id.to_string()),
             ]
         });
@@ -518,10 +537,10 @@ mod tests {
     fn spans_stand_in_order_of_first_appearance_and_sections_tile() {
         let report = report(&["web GET / 0..100\n  db SELECT 20..80"], None);
         let path = &report.paths.0[0];
-        let spans: Vec<_> = path.spans.iter().map(|it| (it.service.as_str(), ms(it.self_ns))).collect();
+        let spans: Vec<_> = path.spans.iter().map(|it| (path.operation(it).0.as_str(), ms(it.self_ns))).collect();
         assert_eq!(spans, [("web", 40.0), ("db", 60.0)]);
         let sections: Vec<_> =
-            path.sections.iter().map(|it| (it.1 - path.trace_start_ns, it.2 - path.trace_start_ns)).collect();
+            path.sections().map(|it| (it.1 - path.trace_start_ns, it.2 - path.trace_start_ns)).collect();
         assert_eq!(sections, [(0, 20_000_000), (20_000_000, 80_000_000), (80_000_000, 100_000_000)]);
     }
 

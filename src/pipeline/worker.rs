@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::keep::{Arena, Keeper, Segment, recall};
 use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
-use crate::input::{Batch, Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
+use crate::input::{Batch, Buffer, Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
 use crate::model::{Assembler, Draft, Id, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
@@ -82,7 +82,7 @@ impl<C: Consumer> Emit for Worker<'_, C> {
         goes_on
     }
 
-    fn spare(&mut self) -> Option<Vec<u8>> {
+    fn spare(&mut self) -> Option<Buffer> {
         self.shared.spare()
     }
 }

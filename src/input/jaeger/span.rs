@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Element, JaegerParser, ProcessRef, RawReference, Result, text_of};
 use crate::input::Sink;
-use crate::input::json::{Cursor, Value};
+use crate::input::json::{Cursor, Layout, Value};
 use crate::model::{
     DraftSpan, Event, Id, Key, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION, longest_written,
 };
@@ -18,6 +18,8 @@ struct Fields<'a> {
     trace: Option<Cow<'a, str>>,
     id: Option<Id>,
     operation: Option<crate::model::Name>,
+    /// The number of the operation, by which its tags are remembered.
+    owner: Option<u32>,
     start: Time,
     duration: Time,
     process: ProcessField<'a>,
@@ -26,6 +28,64 @@ struct Fields<'a> {
     parent: Option<Id>,
     /// What makes no sense about it.
     nonsense: Option<&'static str>,
+}
+
+/// A member of a span.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Field {
+    TraceId,
+    SpanId,
+    Operation,
+    References,
+    Start,
+    Duration,
+    Tags,
+    Logs,
+    ProcessId,
+    Process,
+    Parent,
+    Warnings,
+    Other,
+}
+
+impl Field {
+    fn of(key: &str) -> Field {
+        match key {
+            "traceID" => Field::TraceId,
+            "spanID" => Field::SpanId,
+            "operationName" => Field::Operation,
+            "references" => Field::References,
+            "startTime" => Field::Start,
+            "duration" => Field::Duration,
+            "tags" => Field::Tags,
+            "logs" => Field::Logs,
+            "processID" => Field::ProcessId,
+            "process" => Field::Process,
+            "parentSpanID" => Field::Parent,
+            "warnings" => Field::Warnings,
+            _ => Field::Other,
+        }
+    }
+}
+
+/// A member of a reference.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ReferenceField {
+    Type,
+    TraceId,
+    SpanId,
+    Other,
+}
+
+impl ReferenceField {
+    fn of(key: &str) -> ReferenceField {
+        match key {
+            "refType" => ReferenceField::Type,
+            "traceID" => ReferenceField::TraceId,
+            "spanID" => ReferenceField::SpanId,
+            _ => ReferenceField::Other,
+        }
+    }
 }
 
 /// Which process a span says it is of.
@@ -60,7 +120,12 @@ impl JaegerParser {
         let at = cursor.position();
         let mut fields = Fields::default();
         element.references.clear();
-        cursor.object(|cursor, key| self.field(cursor, key, &mut fields, &mut element.references))?;
+        let mut layouts = std::mem::take(&mut self.layouts);
+        let outcome = cursor.fields(&mut layouts.span, Field::of, |cursor, field| {
+            self.field(cursor, field, &mut fields, &mut element.references, &mut layouts.reference)
+        });
+        self.layouts = layouts;
+        outcome?;
         match self.push_span(fields, element) {
             Ok(()) => {}
             Err(reason) => sink.skip(reason, at),
@@ -68,29 +133,34 @@ impl JaegerParser {
         Ok(())
     }
 
+    #[inline]
     fn field<'a>(
         &mut self,
         cursor: &mut Cursor<'a>,
-        key: &str,
+        field: Field,
         fields: &mut Fields<'a>,
         references: &mut Vec<RawReference<'a>>,
+        layout: &mut Layout<ReferenceField>,
     ) -> Result<()> {
-        match key {
-            "traceID" => fields.trace = text_of(cursor.value()?),
-            "spanID" => fields.id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
-            "operationName" => match cursor.value()? {
+        match field {
+            Field::TraceId => fields.trace = text_of(cursor.value()?),
+            Field::SpanId => fields.id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+            Field::Operation => match cursor.value()? {
                 Value::Null => {}
                 value => match text_of(value) {
-                    Some(text) => fields.operation = Some(self.names.get(&text)).filter(|it| !it.as_str().is_empty()),
+                    Some(text) => {
+                        let (name, number) = self.names.numbered(&text);
+                        (fields.operation, fields.owner) = (Some(name).filter(|_| !text.is_empty()), Some(number));
+                    }
                     None => fields.nonsense = Some("a span whose operation is not a text"),
                 },
             },
-            "references" => read_references(cursor, references)?,
-            "startTime" => fields.start = micros(&cursor.value()?),
-            "duration" => fields.duration = micros(&cursor.value()?),
-            "tags" => fields.attributes = self.attributes(cursor)?,
-            "logs" => fields.events = self.events(cursor)?,
-            "processID" => {
+            Field::References => read_references(cursor, references, layout)?,
+            Field::Start => fields.start = micros(&cursor.value()?),
+            Field::Duration => fields.duration = micros(&cursor.value()?),
+            Field::Tags => fields.attributes = self.attributes(cursor, fields.owner)?,
+            Field::Logs => fields.events = self.events(cursor)?,
+            Field::ProcessId => {
                 if let Some(key) = text_of(cursor.value()?) {
                     // An embedded process is the span's own word, and an empty key is none.
                     if !key.is_empty() && !matches!(fields.process, ProcessField::Embedded(_)) {
@@ -98,12 +168,12 @@ impl JaegerParser {
                     }
                 }
             }
-            "process" if cursor.peek() == Some(b'{') => {
+            Field::Process if cursor.peek() == Some(b'{') => {
                 fields.process = ProcessField::Embedded(self.process(cursor)?);
             }
-            "parentSpanID" => fields.parent = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
-            "warnings" => self.warnings(cursor)?,
-            _ => cursor.skip()?,
+            Field::Parent => fields.parent = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+            Field::Warnings => self.warnings(cursor)?,
+            Field::Process | Field::Other => cursor.skip()?,
         }
         Ok(())
     }
@@ -128,7 +198,7 @@ impl JaegerParser {
                             _ => None,
                         };
                     }
-                    "fields" => attributes = self.attributes(cursor)?,
+                    "fields" => attributes = self.attributes(cursor, None)?,
                     _ => cursor.skip()?,
                 }
                 Ok(())
@@ -230,7 +300,11 @@ impl JaegerParser {
     }
 }
 
-fn read_references<'a>(cursor: &mut Cursor<'a>, references: &mut Vec<RawReference<'a>>) -> Result<()> {
+fn read_references<'a>(
+    cursor: &mut Cursor<'a>,
+    references: &mut Vec<RawReference<'a>>,
+    layout: &mut Layout<ReferenceField>,
+) -> Result<()> {
     if cursor.peek() != Some(b'[') {
         return cursor.skip();
     }
@@ -239,15 +313,15 @@ fn read_references<'a>(cursor: &mut Cursor<'a>, references: &mut Vec<RawReferenc
             return cursor.skip();
         }
         let (mut trace, mut span, mut follows_from) = (None, None, false);
-        cursor.object(|cursor, key| {
-            match key {
-                "refType" => {
+        cursor.fields(layout, ReferenceField::of, |cursor, field| {
+            match field {
+                ReferenceField::Type => {
                     follows_from =
                         matches!(cursor.value()?, Value::String(it) if it.eq_ignore_ascii_case("follows_from"));
                 }
-                "traceID" => trace = text_of(cursor.value()?).filter(|it| !it.is_empty()),
-                "spanID" => span = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
-                _ => cursor.skip()?,
+                ReferenceField::TraceId => trace = text_of(cursor.value()?).filter(|it| !it.is_empty()),
+                ReferenceField::SpanId => span = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+                ReferenceField::Other => cursor.skip()?,
             }
             Ok(())
         })?;

@@ -79,11 +79,11 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
-    fn bytes(&self) -> &'a [u8] {
+    pub(super) fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
     }
 
-    fn fault<T>(&self, problem: Problem) -> Result<T> {
+    pub(super) fn fault<T>(&self, problem: Problem) -> Result<T> {
         let problem = if self.at >= self.text.len() { Problem::End } else { problem };
         Err(Fault { at: self.at, problem })
     }
@@ -109,7 +109,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn enter(&mut self) -> Result<()> {
+    pub(super) fn enter(&mut self) -> Result<()> {
         // serde_json counts the same way: the 128th nested container is one too many.
         if self.depth + 1 >= MAX_DEPTH {
             return self.fault(Problem::TooDeep);
@@ -170,6 +170,30 @@ impl<'a> Cursor<'a> {
         self.depth -= 1;
         self.at += 1;
         Ok(())
+    }
+
+    /// The container whose end was read as well is left.
+    pub(super) fn leave_behind(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Reads on in an object up to the next value, or up to behind its end; `from` is where its brace stands
+    /// or where the value before ended.
+    pub(super) fn next_key(&mut self, from: usize) -> Result<Option<Cow<'a, str>>> {
+        let is_first = self.bytes().get(from) == Some(&b'{') && self.at == from + 1;
+        match self.peek() {
+            Some(b'}') => {
+                self.at += 1;
+                return Ok(None);
+            }
+            Some(b',') if !is_first => self.at += 1,
+            _ if is_first => {}
+            _ => return self.fault(Problem::Expected("`,` or `}`")),
+        }
+        let key = self.key()?;
+        // White space before the value belongs to what is compared the next time.
+        self.peek();
+        Ok(Some(key))
     }
 
     #[inline]
@@ -244,6 +268,17 @@ impl<'a> Cursor<'a> {
         let text = &self.text[self.at..end];
         self.at = end + 1;
         Some(text)
+    }
+
+    /// What is still to be read.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.bytes()[self.at..]
+    }
+
+    /// The byte at a position.
+    pub(crate) fn text_at(&self, position: usize) -> Option<u8> {
+        self.bytes().get(position).copied()
     }
 
     /// Goes back to a position where a value begins.

@@ -1,10 +1,12 @@
 //! JSON as bytes: a strict pull parser, and a scanner that finds where values end.
 
 mod cursor;
+mod layout;
 mod node;
 mod scan;
 mod simd;
 
 pub(crate) use cursor::{Cursor, Fault, Problem, Value};
+pub(crate) use layout::Layout;
 pub(crate) use node::Node;
 pub(crate) use scan::Scanner;

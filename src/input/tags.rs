@@ -1,0 +1,252 @@
+//! Lists of attributes that look like those before: most of a list's bytes are the same for every span
+//! of an operation, so they are compared instead of parsed.
+//!
+//! What is remembered of a list is its text, in which the values that were seen to differ are slots.
+//! The next list is compared piece by piece with the text between the slots, and only the values in them
+//! are parsed. A piece was parsed once, at the same place of the same text: where its bytes come again,
+//! so does its meaning. Anything else is read by the general way, and learned from.
+
+use std::ops::Range;
+
+use super::json::{Cursor, Fault, Value};
+use crate::model::{Attribute, Draft, Key, Run, Text, ValueType};
+
+/// So many shapes of list are remembered for one operation.
+const MOST_SHAPES: usize = 4;
+
+/// Longer lists are not remembered.
+const LONGEST_LIST: usize = 16 * 1024;
+
+/// Lists of operations beyond so many are not remembered.
+const MOST_OWNERS: usize = 4096;
+
+/// An operation whose lists are unlike each other is given up after so many.
+const TRIALS: u32 = 64;
+
+/// Lists by the number of what they belong to: an operation, a service.
+#[derive(Debug, Default)]
+pub(super) struct RememberedLists {
+    owners: Vec<Owner>,
+}
+
+#[derive(Debug, Default)]
+struct Owner {
+    shapes: Vec<Shape>,
+    n_met: u32,
+    n_learned: u32,
+}
+
+/// Where a value stood that was read by the general way.
+#[derive(Clone, Debug)]
+pub(super) struct Mention {
+    /// In the element; empty if the value must not become a slot.
+    pub(super) value: Range<usize>,
+    /// Its key, if attributes with it are kept.
+    pub(super) key: Option<Key>,
+    /// Its attribute in the draft.
+    pub(super) kept: Option<u32>,
+}
+
+/// A list as it was written, with slots where values differ.
+#[derive(Debug)]
+struct Shape {
+    text: Vec<u8>,
+    values: Vec<Remembered>,
+    pieces: Vec<Piece>,
+    attributes: Vec<Attribute>,
+    /// The texts of `attributes`.
+    kept_text: String,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    range: Range<usize>,
+    key: Option<Key>,
+    kept: Option<(String, ValueType)>,
+    is_slot: bool,
+}
+
+/// Text that is compared, the attributes in it, and the slot behind it.
+#[derive(Debug)]
+struct Piece {
+    text: Range<usize>,
+    attributes: Range<usize>,
+    kept_text: Range<usize>,
+    slot: Slot,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    /// The list ends here.
+    End,
+    /// A value that is not kept.
+    Ignored,
+    Kept(Key),
+}
+
+impl RememberedLists {
+    /// Reads a list if it looks like one that was remembered; the cursor stands on its bracket.
+    #[inline]
+    pub(super) fn read(
+        &mut self,
+        owner: u32,
+        cursor: &mut Cursor<'_>,
+        draft: &mut Draft,
+    ) -> Result<Option<Run>, Fault> {
+        let Some(owner) = self.owners.get_mut(owner as usize) else { return Ok(None) };
+        owner.n_met = owner.n_met.saturating_add(1);
+        for nth in 0..owner.shapes.len() {
+            if let Some(run) = owner.shapes[nth].read(cursor, draft)? {
+                if nth > 0 {
+                    owner.shapes.swap(0, nth);
+                }
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers a list that was read by the general way. `text` is all of it, `at` where it began.
+    pub(super) fn learn(&mut self, owner: u32, text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) {
+        let owner = owner as usize;
+        if owner >= MOST_OWNERS || text.len() > LONGEST_LIST {
+            return;
+        }
+        if owner >= self.owners.len() {
+            self.owners.resize_with(owner + 1, Owner::default);
+        }
+        self.owners[owner].learn(text, at, mentions, draft);
+    }
+}
+
+impl Owner {
+    fn learn(&mut self, text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) {
+        if self.n_learned > TRIALS && self.n_learned > self.n_met / 4 {
+            return;
+        }
+        self.n_learned += 1;
+        let new = Shape::of(text, at, mentions, draft);
+        if let Some(alike) = self.shapes.iter_mut().find(|it| it.is_alike(&new)) {
+            alike.widen(&new);
+            return;
+        }
+        self.shapes.insert(0, new);
+        self.shapes.truncate(MOST_SHAPES);
+    }
+}
+
+impl Shape {
+    fn of(text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) -> Shape {
+        let values = mentions
+            .iter()
+            .map(|it| Remembered {
+                range: it.value.start - at..it.value.end - at,
+                key: it.key,
+                kept: it.kept.map(|it| &draft.attributes[it as usize]).map(|it| {
+                    let text = draft.text(it.value).to_owned();
+                    (text, it.value_type)
+                }),
+                is_slot: false,
+            })
+            .collect();
+        let mut shape =
+            Shape { text: text.to_vec(), values, pieces: Vec::new(), attributes: Vec::new(), kept_text: String::new() };
+        shape.cut();
+        shape
+    }
+
+    /// Whether two lists differ in values that can be slots only.
+    fn is_alike(&self, other: &Shape) -> bool {
+        let mut upto = (0, 0);
+        let is_alike = |(mine, theirs): (&Remembered, &Remembered)| {
+            let between = self.text[upto.0..mine.range.start] == other.text[upto.1..theirs.range.start];
+            upto = (mine.range.end, theirs.range.end);
+            between && mine.range.is_empty() == theirs.range.is_empty()
+        };
+        self.values.len() == other.values.len()
+            && self.values.iter().zip(&other.values).all(is_alike)
+            && self.text[upto.0..] == other.text[upto.1..]
+    }
+
+    /// Makes slots of the values that differ.
+    fn widen(&mut self, other: &Shape) {
+        for (mine, theirs) in self.values.iter_mut().zip(&other.values) {
+            mine.is_slot |= self.text[mine.range.clone()] != other.text[theirs.range.clone()];
+        }
+        self.cut();
+    }
+
+    /// Cuts the text into pieces at the slots.
+    fn cut(&mut self) {
+        self.pieces.clear();
+        self.attributes.clear();
+        self.kept_text.clear();
+        let mut from = (0, 0, 0);
+        for value in &self.values {
+            if value.is_slot {
+                let slot = value.key.map_or(Slot::Ignored, Slot::Kept);
+                let upto = (value.range.start, self.attributes.len(), self.kept_text.len());
+                self.pieces.push(Piece::between(from, upto, slot));
+                from = (value.range.end, upto.1, upto.2);
+            } else if let (Some(key), Some((text, value_type))) = (value.key, &value.kept) {
+                // Counted from the beginning of its piece's texts.
+                let value = Text { start: (self.kept_text.len() - from.2) as u32, len: text.len() as u32 };
+                self.attributes.push(Attribute { key, value, value_type: *value_type });
+                self.kept_text.push_str(text);
+            }
+        }
+        let upto = (self.text.len(), self.attributes.len(), self.kept_text.len());
+        self.pieces.push(Piece::between(from, upto, Slot::End));
+    }
+
+    /// Reads a list of this shape; leaves everything as it was if it is of another.
+    #[inline]
+    fn read(&self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
+        let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
+        for piece in &self.pieces {
+            let is_same = cursor.exactly(&self.text[piece.text.clone()]);
+            let is_scalar = || !matches!(cursor.rest().first(), Some(b'{' | b'['));
+            if !is_same || !(matches!(piece.slot, Slot::End) || is_scalar()) {
+                cursor.back_to(at);
+                draft.attributes.truncate(start as usize);
+                draft.text.truncate(n_text);
+                return Ok(None);
+            }
+            let base = draft.text.len() as u32;
+            draft.text.push_str(&self.kept_text[piece.kept_text.clone()]);
+            draft.attributes.extend(self.attributes[piece.attributes.clone()].iter().map(|it| {
+                let value = Text { start: it.value.start + base, ..it.value };
+                Attribute { value, ..*it }
+            }));
+            match piece.slot {
+                Slot::End => {}
+                Slot::Ignored => drop(cursor.value()?),
+                Slot::Kept(key) => keep(draft, key, &cursor.value()?),
+            }
+        }
+        Ok(Some(Run { start, end: draft.attribute_mark() }))
+    }
+}
+
+impl Piece {
+    fn between(from: (usize, usize, usize), upto: (usize, usize, usize), slot: Slot) -> Piece {
+        Piece { text: from.0..upto.0, attributes: from.1..upto.1, kept_text: from.2..upto.2, slot }
+    }
+}
+
+/// Keeps a value as an attribute, unless there is none.
+pub(super) fn keep(draft: &mut Draft, key: Key, value: &Value<'_>) {
+    match value {
+        Value::Null => {}
+        Value::Bool(it) => draft.push_attribute(key, if *it { "true" } else { "false" }, ValueType::Bool),
+        Value::Number(text) => draft.push_attribute(key, text, ValueType::Number),
+        Value::String(text) => draft.push_attribute(key, text, ValueType::Text),
+        Value::Container(text) => draft.push_attribute(key, &one_spelling(text), ValueType::Text),
+    }
+}
+
+/// An object or array the way it is compared: without white space, its keys sorted.
+fn one_spelling(container: &str) -> String {
+    // The cursor accepted it, so it is JSON and not too deep.
+    serde_json::from_str::<serde_json::Value>(container).map_or_else(|_| container.to_owned(), |it| it.to_string())
+}
