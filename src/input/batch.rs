@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use super::Sink;
 use super::json::Node;
 use crate::model::{
-    Draft, DraftSpan, Event, FARTHEST_NS, Id, Kind, Name, NameCache, NoDuration, Process, Reference, Run,
+    Draft, DraftSpan, Event, FARTHEST_NS, Id, Key, Kind, Name, NameCache, NoDuration, Process, Reference, Run,
     UNKNOWN_OPERATION, UNKNOWN_SERVICE, ValueType, Wanted, longest_written,
 };
 
@@ -78,6 +78,11 @@ impl Batch {
         self.trace_of.is_empty()
     }
 
+    /// The number of a text among those that spans were named by.
+    pub(crate) fn number(&mut self, text: &str) -> u32 {
+        self.names.numbered(text).1
+    }
+
     /// The one name of a text.
     pub(crate) fn name(&mut self, text: &str) -> Name {
         self.names.get(text)
@@ -136,7 +141,12 @@ impl Batch {
 
     /// Whether an attribute would be kept.
     pub(crate) fn wants(&self, key: &str) -> bool {
-        self.wanted.key(key).is_some()
+        self.wanted(key).is_some()
+    }
+
+    /// The key of an attribute that would be kept.
+    pub(crate) fn wanted(&self, key: &str) -> Option<Key> {
+        self.wanted.key(key)
     }
 
     /// Whether everything is kept.

@@ -306,7 +306,7 @@ impl OtlpParser {
         let mut service = None;
         let mark = self.batch.mark_attributes();
         cursor.object(|cursor, key| match key {
-            "attributes" => value::attributes(cursor, |key, value| {
+            "attributes" => value::attributes(cursor, |key, value, _| {
                 if key == "service.name" {
                     service = value.text().map(|it| it.into_owned());
                 } else {

@@ -45,6 +45,8 @@ pub(super) struct Mention {
     pub(super) key: Option<Key>,
     /// Its attribute in the draft.
     pub(super) kept: Option<u32>,
+    /// The text in quotes is a number.
+    pub(super) is_number: bool,
 }
 
 /// A list as it was written, with slots where values differ.
@@ -63,6 +65,7 @@ struct Remembered {
     range: Range<usize>,
     key: Option<Key>,
     kept: Option<(String, ValueType)>,
+    is_number: bool,
     is_slot: bool,
 }
 
@@ -73,6 +76,8 @@ struct Piece {
     attributes: Range<usize>,
     kept_text: Range<usize>,
     slot: Slot,
+    /// Of which kind the values in the slot were: another may mean something else.
+    kind: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +87,8 @@ enum Slot {
     /// A value that is not kept.
     Ignored,
     Kept(Key),
+    /// A number in quotes.
+    Number(Key),
 }
 
 impl RememberedLists {
@@ -146,6 +153,7 @@ impl Shape {
                     let text = draft.text(it.value).to_owned();
                     (text, it.value_type)
                 }),
+                is_number: it.is_number,
                 is_slot: false,
             })
             .collect();
@@ -161,11 +169,16 @@ impl Shape {
         let is_alike = |(mine, theirs): (&Remembered, &Remembered)| {
             let between = self.text[upto.0..mine.range.start] == other.text[upto.1..theirs.range.start];
             upto = (mine.range.end, theirs.range.end);
-            between && mine.range.is_empty() == theirs.range.is_empty()
+            let kind = (self.kind(mine), other.kind(theirs));
+            between && kind.0 == kind.1
         };
         self.values.len() == other.values.len()
             && self.values.iter().zip(&other.values).all(is_alike)
             && self.text[upto.0..] == other.text[upto.1..]
+    }
+
+    fn kind(&self, value: &Remembered) -> Option<u8> {
+        if value.range.is_empty() { None } else { kind_of(self.text.get(value.range.start).copied()) }
     }
 
     /// Makes slots of the values that differ.
@@ -184,9 +197,10 @@ impl Shape {
         let mut from = (0, 0, 0);
         for value in &self.values {
             if value.is_slot {
-                let slot = value.key.map_or(Slot::Ignored, Slot::Kept);
+                let kept = if value.is_number { Slot::Number } else { Slot::Kept };
+                let slot = value.key.map_or(Slot::Ignored, kept);
                 let upto = (value.range.start, self.attributes.len(), self.kept_text.len());
-                self.pieces.push(Piece::between(from, upto, slot));
+                self.pieces.push(Piece::between(from, upto, slot, self.kind(value)));
                 from = (value.range.end, upto.1, upto.2);
             } else if let (Some(key), Some((text, value_type))) = (value.key, &value.kept) {
                 // Counted from the beginning of its piece's texts.
@@ -196,7 +210,7 @@ impl Shape {
             }
         }
         let upto = (self.text.len(), self.attributes.len(), self.kept_text.len());
-        self.pieces.push(Piece::between(from, upto, Slot::End));
+        self.pieces.push(Piece::between(from, upto, Slot::End, None));
     }
 
     /// Reads a list of this shape; leaves everything as it was if it is of another.
@@ -205,8 +219,7 @@ impl Shape {
         let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
         for piece in &self.pieces {
             let is_same = cursor.exactly(&self.text[piece.text.clone()]);
-            let is_scalar = || !matches!(cursor.rest().first(), Some(b'{' | b'['));
-            if !is_same || !(matches!(piece.slot, Slot::End) || is_scalar()) {
+            if !is_same || (piece.kind.is_some() && kind_of(cursor.rest().first().copied()) != piece.kind) {
                 cursor.back_to(at);
                 draft.attributes.truncate(start as usize);
                 draft.text.truncate(n_text);
@@ -222,6 +235,10 @@ impl Shape {
                 Slot::End => {}
                 Slot::Ignored => drop(cursor.value()?),
                 Slot::Kept(key) => keep(draft, key, &cursor.value()?),
+                Slot::Number(key) => match cursor.value()? {
+                    Value::String(text) => draft.push_attribute(key, &text, ValueType::Number),
+                    value => keep(draft, key, &value),
+                },
             }
         }
         Ok(Some(Run { start, end: draft.attribute_mark() }))
@@ -229,8 +246,18 @@ impl Shape {
 }
 
 impl Piece {
-    fn between(from: (usize, usize, usize), upto: (usize, usize, usize), slot: Slot) -> Piece {
-        Piece { text: from.0..upto.0, attributes: from.1..upto.1, kept_text: from.2..upto.2, slot }
+    fn between(from: (usize, usize, usize), upto: (usize, usize, usize), slot: Slot, kind: Option<u8>) -> Piece {
+        Piece { text: from.0..upto.0, attributes: from.1..upto.1, kept_text: from.2..upto.2, slot, kind }
+    }
+}
+
+/// The kind of a scalar by its first byte.
+fn kind_of(first: Option<u8>) -> Option<u8> {
+    match first? {
+        b'-' | b'0'..=b'9' => Some(b'0'),
+        b't' | b'f' => Some(b't'),
+        it @ (b'"' | b'n') => Some(it),
+        _ => None,
     }
 }
 

@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use super::json::{Cursor, Fault, Value};
+use super::json::{Cursor, Fault, Layout, Value};
+use super::tags::{Mention, RememberedLists};
 use super::{Batch, Format, Frame, Head, NewSpan, Parser, Sink, Sniff, decimal_ns};
 use crate::model::{Id, Kind, Known, LinkRules, NoDuration, Run, Wanted};
 use endpoint::Endpoint;
@@ -59,7 +60,12 @@ impl Format for Zipkin {
     }
 
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser> {
-        Box::new(ZipkinParser { batch: Batch::new(wanted) })
+        Box::new(ZipkinParser {
+            batch: Batch::new(wanted),
+            layout: Layout::default(),
+            lists: RememberedLists::default(),
+            mentions: Vec::new(),
+        })
     }
 }
 
@@ -91,6 +97,11 @@ impl Format for ZipkinV1 {
 
 struct ZipkinParser {
     batch: Batch,
+    layout: Layout<span::Field>,
+    /// The tags of spans, by operation.
+    lists: RememberedLists,
+    /// Where the values of the tags at hand stand.
+    mentions: Vec<Mention>,
 }
 
 /// An endpoint, as it is written, and the name of its host.
@@ -102,6 +113,8 @@ struct Element<'a> {
     processes: HashMap<ProcessKey<'a>, u32, FixedState>,
     /// The one asked for last: mostly the next one too.
     last_process: Option<(ProcessKey<'a>, u32)>,
+    /// The endpoint read last, as it is written.
+    last_local: &'a str,
     /// The trace id read last, and its spelling.
     last_trace: Option<(Cow<'a, str>, Id)>,
 }
@@ -110,7 +123,8 @@ impl Parser for ZipkinParser {
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<()> {
         self.batch.clear();
         self.batch.draft.links = LinkRules::Zipkin;
-        let mut element = Element { text, processes: HashMap::default(), last_process: None, last_trace: None };
+        let mut element =
+            Element { text, processes: HashMap::default(), last_process: None, last_local: "", last_trace: None };
         let mut cursor = Cursor::new(text);
         match cursor.peek() {
             Some(b'[') => {
@@ -201,15 +215,28 @@ impl ZipkinParser {
 }
 
 impl<'a> Element<'a> {
+    /// The endpoint that reports a span, as it is written: mostly the one before again.
+    fn local(&mut self, cursor: &mut Cursor<'a>) -> Result<&'a str> {
+        if !self.last_local.is_empty() && cursor.exactly(self.last_local.as_bytes()) {
+            return Ok(self.last_local);
+        }
+        self.last_local = match cursor.value()? {
+            Value::Container(text) => text,
+            _ => "",
+        };
+        Ok(self.last_local)
+    }
+
     /// The process of this endpoint and host, if they were met before.
-    fn known_process(&mut self, key: &ProcessKey<'a>) -> Option<u32> {
+    fn known_process(&mut self, local: &str, host: &str) -> Option<u32> {
         if let Some((last, process)) = &self.last_process
-            && last == key
+            && last.0 == local
+            && last.1 == host
         {
             return Some(*process);
         }
-        let process = *self.processes.get(key)?;
-        self.last_process = Some((key.clone(), process));
+        let process = *self.processes.get(&(Cow::Borrowed(local), Cow::Borrowed(host)))?;
+        self.last_process = Some(((Cow::Owned(local.to_owned()), Cow::Owned(host.to_owned())), process));
         Some(process)
     }
 

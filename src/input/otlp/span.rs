@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::value::{self, AnyValue};
 use super::{OtlpParser, Result, Said, text_of};
 use crate::input::base64;
-use crate::input::json::{Cursor, Value};
+use crate::input::json::{Cursor, Layout, Value};
+use crate::input::tags::{Mention, RememberedLists};
 use crate::input::{Mark, NewSpan, Sink, decimal_ns};
 use crate::model::{Id, Kind, NoDuration, Reference, Run};
 
@@ -13,6 +14,46 @@ use crate::model::{Id, Kind, NoDuration, Reference, Run};
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     events: Vec<(Option<i64>, Run)>,
+    layout: Layout<Field>,
+    /// The attributes of spans, by operation.
+    attributes: RememberedLists,
+    mentions: Vec<Mention>,
+}
+
+/// A member of a span.
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    TraceId,
+    SpanId,
+    Parent,
+    Name,
+    Kind,
+    Start,
+    End,
+    Attributes,
+    Events,
+    Links,
+    Status,
+    Other,
+}
+
+impl Field {
+    fn of(key: &str) -> Field {
+        match key {
+            "traceId" | "trace_id" => Field::TraceId,
+            "spanId" | "span_id" => Field::SpanId,
+            "parentSpanId" | "parent_span_id" => Field::Parent,
+            "name" => Field::Name,
+            "kind" => Field::Kind,
+            "startTimeUnixNano" | "start_time_unix_nano" => Field::Start,
+            "endTimeUnixNano" | "end_time_unix_nano" => Field::End,
+            "attributes" => Field::Attributes,
+            "events" => Field::Events,
+            "links" => Field::Links,
+            "status" => Field::Status,
+            _ => Field::Other,
+        }
+    }
 }
 
 /// A span's fields as they come.
@@ -47,38 +88,68 @@ impl OtlpParser {
         let at = cursor.position();
         let mut fields = Fields::default();
         self.scratch.events.clear();
-        cursor.object(|cursor, key| self.field(cursor, key, &mut fields))?;
+        let mut layout = std::mem::take(&mut self.scratch.layout);
+        let outcome = cursor.fields(&mut layout, Field::of, |cursor, field| self.field(cursor, field, &mut fields));
+        self.scratch.layout = layout;
+        outcome?;
         if let Err(reason) = self.push(fields, process) {
             sink.skip(reason, at);
         }
         Ok(())
     }
 
-    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &str, fields: &mut Fields<'a>) -> Result<()> {
-        match key {
-            "traceId" | "trace_id" => fields.trace = text_of(cursor.value()?),
-            "spanId" | "span_id" => fields.id = text_of(cursor.value()?),
-            "parentSpanId" | "parent_span_id" => fields.parent = text_of(cursor.value()?),
-            "name" => fields.name = text_of(cursor.value()?),
-            "kind" => fields.kind = kind_of(&cursor.value()?),
-            "startTimeUnixNano" | "start_time_unix_nano" => fields.start = instant(&cursor.value()?),
-            "endTimeUnixNano" | "end_time_unix_nano" => fields.end = instant(&cursor.value()?),
-            "attributes" => fields.attributes = self.attributes(cursor, &mut fields.said)?,
-            "events" => self.events(cursor)?,
-            "links" => links(cursor, &mut fields.links, self.batch.wants_all())?,
-            "status" => status(cursor, fields)?,
-            _ => cursor.skip()?,
+    #[inline]
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, field: Field, fields: &mut Fields<'a>) -> Result<()> {
+        match field {
+            Field::TraceId => fields.trace = text_of(cursor.value()?),
+            Field::SpanId => fields.id = text_of(cursor.value()?),
+            Field::Parent => fields.parent = text_of(cursor.value()?),
+            Field::Name => fields.name = text_of(cursor.value()?),
+            Field::Kind => fields.kind = kind_of(&cursor.value()?),
+            Field::Start => fields.start = instant(&cursor.value()?),
+            Field::End => fields.end = instant(&cursor.value()?),
+            Field::Attributes => fields.attributes = self.attributes(cursor, fields)?,
+            Field::Events => self.events(cursor)?,
+            Field::Links => links(cursor, &mut fields.links, self.batch.wants_all())?,
+            Field::Status => status(cursor, fields)?,
+            Field::Other => cursor.skip()?,
         }
         Ok(())
     }
 
-    fn attributes(&mut self, cursor: &mut Cursor<'_>, said: &mut Vec<Said>) -> Result<Run> {
+    /// Reads a span's attributes; those of one operation look alike.
+    fn attributes(&mut self, cursor: &mut Cursor<'_>, fields: &mut Fields<'_>) -> Result<Run> {
+        let owner = match &fields.name {
+            Some(name) if cursor.peek() == Some(b'[') => Some(self.batch.number(name)),
+            _ => None,
+        };
+        if let Some(owner) = owner
+            && let Some(run) = self.scratch.attributes.read(owner, cursor, &mut self.batch.draft)?
+        {
+            return Ok(run);
+        }
+        let (at, text) = (cursor.position(), cursor.rest());
         let mark = self.batch.mark_attributes();
-        value::attributes(cursor, |key, value| match key {
-            "@jaeger@warnings" => said.extend(warnings(&value)),
-            "@jaeger@format" | "@jaeger@hash" => {}
-            _ => value.keep(&mut self.batch, key),
+        let Scratch { mentions, attributes: remembered, .. } = &mut self.scratch;
+        mentions.clear();
+        let mut is_plain = true;
+        value::attributes(cursor, |key, value, value_at| {
+            let before = self.batch.draft.attribute_mark();
+            match key {
+                "@jaeger@warnings" => {
+                    is_plain = false;
+                    fields.said.extend(warnings(&value));
+                }
+                "@jaeger@format" | "@jaeger@hash" => is_plain = false,
+                _ => value.keep(&mut self.batch, key),
+            }
+            let kept = (self.batch.draft.attribute_mark() > before).then_some(before);
+            let is_number = matches!(value, AnyValue::Number(_));
+            mentions.push(Mention { value: value_at, key: self.batch.wanted(key), kept, is_number });
         })?;
+        if let Some(owner) = owner.filter(|_| is_plain) {
+            remembered.learn(owner, &text[..cursor.position() - at], at, mentions, &self.batch.draft);
+        }
         Ok(self.batch.attributes_since(mark))
     }
 
@@ -97,7 +168,7 @@ impl OtlpParser {
                 match key {
                     "timeUnixNano" | "time_unix_nano" => at = instant(&cursor.value()?),
                     "name" => name = text_of(cursor.value()?),
-                    "attributes" => value::attributes(cursor, |key, value| value.keep(&mut self.batch, key))?,
+                    "attributes" => value::attributes(cursor, |key, value, _| value.keep(&mut self.batch, key))?,
                     _ => cursor.skip()?,
                 }
                 Ok(())
@@ -245,7 +316,7 @@ fn links(cursor: &mut Cursor<'_>, links: &mut Vec<Reference>, all: bool) -> Resu
         let (mut trace, mut span, mut follows_from) = (None, None, false);
         cursor.object(|cursor, key| {
             match key {
-                "attributes" => value::attributes(cursor, |key, value| {
+                "attributes" => value::attributes(cursor, |key, value, _| {
                     follows_from |= key == "opentracing.ref_type" && value.text().as_deref() == Some("follows_from");
                 })?,
                 "traceId" | "trace_id" => trace = text_of(cursor.value()?).and_then(|it| id(&it)),

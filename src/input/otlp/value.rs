@@ -1,6 +1,7 @@
 //! Attributes of OTLP: a key and a value that says its type.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::Result;
 use crate::input::Batch;
@@ -54,8 +55,12 @@ impl AnyValue<'_> {
     }
 }
 
-/// Reads a list of `{key, value}`, or the plain object that some write in its place.
-pub(super) fn attributes<'a>(cursor: &mut Cursor<'a>, mut each: impl FnMut(&str, AnyValue<'a>)) -> Result<()> {
+/// Reads a list of `{key, value}`, or the plain object that some write in its place. `each` is told where
+/// the scalar of an attribute stands that is written as exporters do; nowhere otherwise.
+pub(super) fn attributes<'a>(
+    cursor: &mut Cursor<'a>,
+    mut each: impl FnMut(&str, AnyValue<'a>, Range<usize>),
+) -> Result<()> {
     match cursor.peek() {
         Some(b'[') => cursor.array(|cursor| {
             if cursor.peek() != Some(b'{') {
@@ -70,7 +75,7 @@ pub(super) fn attributes<'a>(cursor: &mut Cursor<'a>, mut each: impl FnMut(&str,
         }),
         Some(b'{') => cursor.object(|cursor, key| {
             let value = flat(cursor)?;
-            each(key, value);
+            each(key, value, 0..0);
             Ok(())
         }),
         _ => cursor.skip(),
@@ -80,7 +85,7 @@ pub(super) fn attributes<'a>(cursor: &mut Cursor<'a>, mut each: impl FnMut(&str,
 /// An attribute as exporters write it: these keys in this order, no space, no escapes. `None` where
 /// anything is different.
 #[inline]
-fn usual<'a>(cursor: &mut Cursor<'a>, each: &mut impl FnMut(&str, AnyValue<'a>)) -> Result<Option<()>> {
+fn usual<'a>(cursor: &mut Cursor<'a>, each: &mut impl FnMut(&str, AnyValue<'a>, Range<usize>)) -> Result<Option<()>> {
     if !cursor.exactly(br#"{"key":""#) {
         return Ok(None);
     }
@@ -88,24 +93,33 @@ fn usual<'a>(cursor: &mut Cursor<'a>, each: &mut impl FnMut(&str, AnyValue<'a>))
     if !cursor.exactly(br#","value":{""#) {
         return Ok(None);
     }
-    let value = if cursor.exactly(br#"stringValue":""#) {
-        let Some(text) = cursor.plain_rest() else { return Ok(None) };
-        AnyValue::Text(Cow::Borrowed(text))
-    } else if cursor.exactly(br#"intValue":""#) {
-        let Some(text) = cursor.plain_rest() else { return Ok(None) };
-        AnyValue::Number(Cow::Borrowed(text))
-    } else {
+    let is_number = cursor.exactly(br#"intValue":"#);
+    let is_double = !is_number && cursor.exactly(br#"doubleValue":"#);
+    let is_bool = !is_number && !is_double && cursor.exactly(br#"boolValue":"#);
+    if !(is_number || is_double || is_bool || cursor.exactly(br#"stringValue":"#)) {
         return Ok(None);
+    }
+    let start = cursor.position();
+    if matches!(cursor.peek(), Some(b'{' | b'[')) {
+        return Ok(None);
+    }
+    let value = match cursor.value()? {
+        Value::String(text) if is_number => AnyValue::Number(text),
+        Value::Number(text) if is_number || is_double => AnyValue::Number(Cow::Borrowed(text)),
+        Value::Bool(it) if is_bool => AnyValue::Bool(it),
+        Value::String(text) if !is_number && !is_double && !is_bool => AnyValue::Text(text),
+        _ => return Ok(None),
     };
+    let end = cursor.position();
     if !cursor.exactly(b"}}") {
         return Ok(None);
     }
-    each(key, value);
+    each(key, value, start..end);
     Ok(Some(()))
 }
 
 /// An attribute however it is written.
-fn unusual<'a>(cursor: &mut Cursor<'a>, each: &mut impl FnMut(&str, AnyValue<'a>)) -> Result<()> {
+fn unusual<'a>(cursor: &mut Cursor<'a>, each: &mut impl FnMut(&str, AnyValue<'a>, Range<usize>)) -> Result<()> {
     let mut name = None;
     let mut value = AnyValue::Null;
     cursor.object(|cursor, key| {
@@ -121,7 +135,8 @@ fn unusual<'a>(cursor: &mut Cursor<'a>, each: &mut impl FnMut(&str, AnyValue<'a>
         Ok(())
     })?;
     if let Some(name) = name {
-        each(&name, value);
+        let end = cursor.position();
+        each(&name, value, end..end);
     }
     Ok(())
 }

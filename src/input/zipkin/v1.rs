@@ -83,7 +83,7 @@ pub(super) fn push(parser: &mut ZipkinParser, element: &mut Element<'_>, span: &
         // Told apart from version 2's, which begin with a bracket.
         let words = format!("1{:?}{:?}{:?}", endpoint.service, endpoint.ip, endpoint.port);
         let key = (Cow::Owned(words), Cow::Borrowed(""));
-        let process = element.known_process(&key).unwrap_or_else(|| parser.process(element, key, endpoint));
+        let process = element.known_process(&key.0, &key.1).unwrap_or_else(|| parser.process(element, key, endpoint));
         let events = parser.batch.mark_events();
         for (at, value) in &half.annotations {
             event::add(&mut parser.batch, at.and_then(|it| it.checked_mul(1000)), value);
