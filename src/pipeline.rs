@@ -3,7 +3,7 @@
 //! Nothing here depends on how many threads there are or which finishes first: counts are sums,
 //! the first error is the first in the order of the bytes, and consumers merge under the passes' laws.
 //!
-//! A trace met twice is one trace. While streaming only its id and a fingerprint are kept; when a
+//! A trace met twice is one trace. While streaming only its id and a digest are kept; when a
 //! copy turns up that differs, everything is read again with such traces held back until complete.
 
 mod keep;

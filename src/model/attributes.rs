@@ -3,14 +3,14 @@
 use super::Name;
 
 /// A piece of a trace's text arena.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Text {
     pub(crate) start: u32,
     pub(crate) len: u32,
 }
 
 /// A run of one of a trace's lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Run {
     pub(crate) start: u32,
     pub(crate) end: u32,
@@ -42,7 +42,7 @@ pub enum ValueType {
 }
 
 /// A key and its value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Attribute {
     /// The key.
     pub key: Key,
@@ -53,7 +53,7 @@ pub struct Attribute {
 }
 
 /// The key of an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// One that a pass understands.
     Known(Known),
@@ -74,7 +74,7 @@ impl Key {
 macro_rules! known {
     ($($name:ident $text:literal,)*) => {
         /// The keys that give a span its meaning, by the old and the stable semantic conventions.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each is named as it is written")]
         pub enum Known { $($name,)* }
 

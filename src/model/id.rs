@@ -36,9 +36,10 @@ pub struct OddId {
     text: String,
 }
 
-/// What each byte is as a hexadecimal digit: its value, 16 more for a capital, 255 for none.
+/// What each byte is as a hexadecimal digit: its value, and with it that it is a small letter, a capital,
+/// or no digit at all.
 const DIGITS: [u8; 256] = {
-    let mut table = [255u8; 256];
+    let mut table = [NO_DIGIT; 256];
     let mut i = 0;
     while i < 10 {
         table[b'0' as usize + i] = i as u8;
@@ -46,12 +47,24 @@ const DIGITS: [u8; 256] = {
     }
     let mut i = 0;
     while i < 6 {
-        table[b'a' as usize + i] = 10 + i as u8;
-        table[b'A' as usize + i] = 16 + 10 + i as u8;
+        table[b'a' as usize + i] = LOWER | (10 + i as u8);
+        table[b'A' as usize + i] = UPPER | (10 + i as u8);
         i += 1;
     }
     table
 };
+
+const LOWER: u8 = 16;
+const UPPER: u8 = 32;
+const NO_DIGIT: u8 = 64;
+
+/// The number of up to 16 digits, and all that they are.
+fn digits(bytes: &[u8]) -> (u64, u8) {
+    bytes.iter().fold((0, 0), |(value, seen), byte| {
+        let digit = DIGITS[usize::from(*byte)];
+        ((value << 4) | u64::from(digit & 15), seen | digit)
+    })
+}
 
 impl Id {
     /// Reads an id; `None` for an empty text, which names nothing.
@@ -63,21 +76,16 @@ impl Id {
         if bytes.len() > 32 {
             return Some(Id::odd(xray_value(bytes), text));
         }
-        let (mut high, mut low, mut lower, mut upper) = (0u64, 0u64, false, false);
-        for &byte in bytes {
-            let digit = DIGITS[usize::from(byte)];
-            if digit == 255 {
-                return Some(Id::odd(None, text));
-            }
-            lower |= byte >= b'a';
-            upper |= digit >= 16;
-            high = (high << 4) | (low >> 60);
-            low = (low << 4) | u64::from(digit & 15);
+        let (high, low) = bytes.split_at(bytes.len().saturating_sub(16));
+        let ((high, seen_high), (low, seen_low)) = (digits(high), digits(low));
+        let seen = seen_high | seen_low;
+        if seen & NO_DIGIT != 0 {
+            return Some(Id::odd(None, text));
         }
-        if lower && upper {
+        if seen & (LOWER | UPPER) == LOWER | UPPER {
             return Some(Id::odd(Some(joined(high, low)), text));
         }
-        Some(Id::Hex { high, low, digits: bytes.len() as u8, upper })
+        Some(Id::Hex { high, low, digits: bytes.len() as u8, upper: seen & UPPER != 0 })
     }
 
     fn odd(value: Option<u128>, text: &str) -> Id {
@@ -163,7 +171,7 @@ fn xray_value(bytes: &[u8]) -> Option<u128> {
     }
     rest[..8].iter().chain(&rest[9..]).try_fold(0, |value, &byte| {
         let digit = DIGITS[usize::from(byte)];
-        (digit != 255).then_some((value << 4) | u128::from(digit & 15))
+        (digit != NO_DIGIT).then_some((value << 4) | u128::from(digit & 15))
     })
 }
 

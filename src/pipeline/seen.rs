@@ -25,7 +25,7 @@ pub(super) enum Admission {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// 24 bytes a trace, and the map's own.
-    fingerprints: HashMap<u128, u64, FixedState>,
+    digests: HashMap<u128, u64, FixedState>,
     conflicts: HashSet<u128>,
     held: HashMap<u128, Held, FixedState>,
     /// The whole copies of traces that are held, which all differ.
@@ -91,18 +91,19 @@ impl Seen {
         Seen { held: ids.iter().map(|it| (*it, Held::NONE)).collect(), ..Seen::default() }
     }
 
-    /// Judges a whole trace by its fingerprint.
-    pub(super) fn admit(&mut self, key: u128, fingerprint: u64) -> Admission {
+    /// Judges a whole trace by its digest. Copies whose digests differ are held in another reading, and there
+    /// `fingerprint` tells whether they say the same in another order.
+    pub(super) fn admit(&mut self, key: u128, digest: u64, fingerprint: impl FnOnce() -> u64) -> Admission {
         if self.held.contains_key(&key) {
-            let is_new = self.copies.entry(key).or_default().insert(fingerprint);
+            let is_new = self.copies.entry(key).or_default().insert(fingerprint());
             return if is_new { Admission::Hold } else { Admission::Repeat };
         }
-        match self.fingerprints.entry(key) {
+        match self.digests.entry(key) {
             Entry::Vacant(entry) => {
-                entry.insert(fingerprint);
+                entry.insert(digest);
                 Admission::First
             }
-            Entry::Occupied(entry) if *entry.get() == fingerprint => Admission::Repeat,
+            Entry::Occupied(entry) if *entry.get() == digest => Admission::Repeat,
             Entry::Occupied(_) => {
                 self.conflicts.insert(key);
                 Admission::Differs
@@ -121,7 +122,7 @@ impl Seen {
         let held = match self.held.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                if !self.fingerprints.is_empty() && self.fingerprints.contains_key(&key) {
+                if !self.digests.is_empty() && self.digests.contains_key(&key) {
                     self.conflicts.insert(key);
                     return None;
                 }

@@ -130,9 +130,9 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         source.n_traces += 1;
         source.n_spans += draft.spans.len() as u64;
         // Before the lock, which all threads want.
-        let fingerprint = draft.fingerprint();
+        let digest = draft.digest();
         let key = draft.key();
-        let admission = self.shared.seen().admit(key, fingerprint);
+        let admission = self.shared.seen().admit(key, digest, || draft.fingerprint());
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
