@@ -347,6 +347,9 @@ impl JaegerParser {
 
     /// Reads a list of the server's warnings for the two that matter here.
     fn warnings(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        if cursor.exactly(b"null") {
+            return Ok(());
+        }
         if cursor.peek() != Some(b'[') {
             return cursor.skip();
         }

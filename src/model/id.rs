@@ -88,6 +88,14 @@ impl Id {
         Some(Id::Hex { high, low, digits: bytes.len() as u8, upper: seen & UPPER != 0 })
     }
 
+    /// Reads 16 digits of one case; `None` for anything else.
+    #[inline]
+    pub(crate) fn of_digits(bytes: &[u8]) -> Option<Id> {
+        let (low, seen) = digits(bytes);
+        let is_plain = bytes.len() == 16 && seen & NO_DIGIT == 0 && seen & (LOWER | UPPER) != LOWER | UPPER;
+        is_plain.then_some(Id::Hex { high: 0, low, digits: 16, upper: seen & UPPER != 0 })
+    }
+
     fn odd(value: Option<u128>, text: &str) -> Id {
         Id::Odd(Arc::new(OddId { value, text: text.to_owned() }))
     }

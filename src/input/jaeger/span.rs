@@ -15,6 +15,8 @@ const LIMIT_NS: i64 = crate::model::FARTHEST_NS;
 /// A span's fields as they come.
 #[derive(Default)]
 struct Fields<'a> {
+    /// The trace id of the span before, as it is written: mostly this one's too.
+    last_trace: &'a str,
     trace: Option<Cow<'a, str>>,
     id: Option<Id>,
     operation: Option<crate::model::Name>,
@@ -118,7 +120,11 @@ impl JaegerParser {
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let at = cursor.position();
-        let mut fields = Fields::default();
+        let last_trace = match &element.last_trace {
+            Some((Cow::Borrowed(text), _)) => text,
+            _ => "",
+        };
+        let mut fields = Fields { last_trace, ..Fields::default() };
         element.references.clear();
         let mut layouts = std::mem::take(&mut self.layouts);
         let outcome = cursor.fields(&mut layouts.span, Field::of, |cursor, field| {
@@ -143,8 +149,8 @@ impl JaegerParser {
         layout: &mut Layout<ReferenceField>,
     ) -> Result<()> {
         match field {
-            Field::TraceId => fields.trace = text_of(cursor.value()?),
-            Field::SpanId => fields.id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+            Field::TraceId => fields.trace = text_like(cursor, fields.last_trace)?,
+            Field::SpanId => fields.id = id(cursor)?,
             Field::Operation => match cursor.value()? {
                 Value::Null => {}
                 value => match text_of(value) {
@@ -155,9 +161,9 @@ impl JaegerParser {
                     None => fields.nonsense = Some("a span whose operation is not a text"),
                 },
             },
-            Field::References => read_references(cursor, references, layout)?,
-            Field::Start => fields.start = micros(&cursor.value()?),
-            Field::Duration => fields.duration = micros(&cursor.value()?),
+            Field::References => read_references(cursor, references, layout, fields.last_trace)?,
+            Field::Start => fields.start = read_micros(cursor)?,
+            Field::Duration => fields.duration = read_micros(cursor)?,
             Field::Tags => fields.attributes = self.attributes(cursor, fields.owner)?,
             Field::Logs => fields.events = self.events(cursor)?,
             Field::ProcessId => {
@@ -171,7 +177,7 @@ impl JaegerParser {
             Field::Process if cursor.peek() == Some(b'{') => {
                 fields.process = ProcessField::Embedded(self.process(cursor)?);
             }
-            Field::Parent => fields.parent = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+            Field::Parent => fields.parent = id(cursor)?,
             Field::Warnings => self.warnings(cursor)?,
             Field::Process | Field::Other => cursor.skip()?,
         }
@@ -180,6 +186,9 @@ impl JaegerParser {
 
     fn events(&mut self, cursor: &mut Cursor<'_>) -> Result<Run> {
         let start = self.draft.events.len() as u32;
+        if cursor.exactly(b"[]") {
+            return Ok(Run::default());
+        }
         if cursor.peek() != Some(b'[') {
             cursor.skip()?;
             return Ok(Run::default());
@@ -304,7 +313,11 @@ fn read_references<'a>(
     cursor: &mut Cursor<'a>,
     references: &mut Vec<RawReference<'a>>,
     layout: &mut Layout<ReferenceField>,
+    last_trace: &'a str,
 ) -> Result<()> {
+    if cursor.exactly(b"[]") {
+        return Ok(());
+    }
     if cursor.peek() != Some(b'[') {
         return cursor.skip();
     }
@@ -319,8 +332,8 @@ fn read_references<'a>(
                     follows_from =
                         matches!(cursor.value()?, Value::String(it) if it.eq_ignore_ascii_case("follows_from"));
                 }
-                ReferenceField::TraceId => trace = text_of(cursor.value()?).filter(|it| !it.is_empty()),
-                ReferenceField::SpanId => span = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+                ReferenceField::TraceId => trace = text_like(cursor, last_trace)?.filter(|it| !it.is_empty()),
+                ReferenceField::SpanId => span = id(cursor)?,
                 ReferenceField::Other => cursor.skip()?,
             }
             Ok(())
@@ -330,6 +343,43 @@ fn read_references<'a>(
         }
         Ok(())
     })
+}
+
+/// Reads a text that is probably this one.
+#[inline]
+fn text_like<'a>(cursor: &mut Cursor<'a>, probably: &'a str) -> Result<Option<Cow<'a, str>>> {
+    if !probably.is_empty() {
+        let at = cursor.position();
+        if cursor.quoted(probably.len()).is_some_and(|it| it == probably.as_bytes()) {
+            return Ok(Some(Cow::Borrowed(probably)));
+        }
+        cursor.back_to(at);
+    }
+    Ok(text_of(cursor.value()?))
+}
+
+/// Reads an id, of 16 digits as a rule.
+#[inline]
+fn id(cursor: &mut Cursor<'_>) -> Result<Option<Id>> {
+    let at = cursor.position();
+    if let Some(id) = cursor.quoted(16).and_then(Id::of_digits) {
+        return Ok(Some(id));
+    }
+    cursor.back_to(at);
+    Ok(text_of(cursor.value()?).and_then(|it| Id::parse(&it)))
+}
+
+/// As [`micros`], of the value that is next: plain digits as a rule.
+#[inline]
+fn read_micros(cursor: &mut Cursor<'_>) -> Result<Time> {
+    let at = cursor.position();
+    match cursor.whole_number() {
+        Some(micros) if micros <= (LIMIT_NS / 1000) as u64 => Ok(Time::Ns(micros as i64 * 1000)),
+        _ => {
+            cursor.back_to(at);
+            Ok(micros(&cursor.value()?))
+        }
+    }
 }
 
 impl<'a> Element<'a> {

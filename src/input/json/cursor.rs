@@ -270,6 +270,42 @@ impl<'a> Cursor<'a> {
         Some(text)
     }
 
+    /// Consumes a text of this many bytes without escapes, if that is what is next; the caller knows that none
+    /// of these bytes needs one.
+    #[inline]
+    pub(crate) fn quoted(&mut self, length: usize) -> Option<&'a [u8]> {
+        let rest = &self.bytes()[self.at..];
+        if rest.first() != Some(&b'"') || rest.get(length + 1) != Some(&b'"') {
+            return None;
+        }
+        self.at += length + 2;
+        Some(&rest[1..=length])
+    }
+
+    /// Consumes a whole number of up to 18 digits, if that is what is next.
+    #[inline]
+    pub(crate) fn whole_number(&mut self) -> Option<u64> {
+        let rest = &self.bytes()[self.at..];
+        let mut value = 0;
+        let mut n_digits = 0;
+        while let Some(digit @ b'0'..=b'9') = rest.get(n_digits) {
+            value = value * 10 + u64::from(digit - b'0');
+            n_digits += 1;
+            if n_digits > 18 {
+                return None;
+            }
+        }
+        let is_whole = match rest.get(n_digits) {
+            Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r') => n_digits > 0 && (n_digits == 1 || rest[0] != b'0'),
+            _ => false,
+        };
+        if !is_whole {
+            return None;
+        }
+        self.at += n_digits;
+        Some(value)
+    }
+
     /// What is still to be read.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
