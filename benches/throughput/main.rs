@@ -55,17 +55,32 @@ fn write_capture(path: &Path, n: u64, shape: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// The capture of this size, generated once.
-fn capture(megabytes: u64) -> io::Result<PathBuf> {
+/// The file of this name, made once.
+fn made_once(name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&directory)?;
-    let path = directory.join(format!("compact-{megabytes}.json"));
+    let path = directory.join(name);
     if !path.exists() {
-        let unfinished = directory.join("unfinished.json");
-        write_capture(&unfinished, megabytes, "compact")?;
+        let unfinished = directory.join(format!("unfinished-{name}"));
+        make(&unfinished)?;
         std::fs::rename(&unfinished, &path)?;
     }
     Ok(path)
+}
+
+/// The capture of this size.
+fn capture(megabytes: u64) -> io::Result<PathBuf> {
+    made_once(&format!("compact-{megabytes}.json"), |it| write_capture(it, megabytes, "compact"))
+}
+
+/// The capture of 100 MB in another form.
+fn capture_as(form: &str, name: &str) -> io::Result<PathBuf> {
+    let jaeger = capture(100)?;
+    made_once(name, |path| {
+        let mut command = Command::new(std::env::current_exe()?);
+        let status = command.args(["--task", "export", "--to", form, "-o"]).arg(path).arg(jaeger).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("the export to {form} failed"))) }
+    })
 }
 
 /// Something to measure: a name, flags, and whether passes run at all.
@@ -83,26 +98,32 @@ const PASSES: [Task; 7] = [
 
 fn compare(large: bool) -> io::Result<()> {
     println!("machine: {}", machine());
-    println!("{:<28} {:>8} {:>8} {:>10} {:>12}", "task", "MB", "threads", "MB/s", "peak MiB");
-    let mut plans: Vec<(u64, usize, &[Task])> =
-        vec![(100, 1, &PASSES[..]), (1_000, 1, &PASSES[6..]), (1_000, 2, &PASSES[6..])];
+    println!("{:<28} {:<8} {:>8} {:>8} {:>10} {:>12}", "task", "format", "MB", "threads", "MB/s", "peak MiB");
+    let (reading, whole) = (PASSES[0], PASSES[6]);
+    let mut plans: Vec<(&str, PathBuf, usize, Vec<Task>)> = vec![
+        ("jaeger", capture(100)?, 1, PASSES.to_vec()),
+        ("otlp", capture_as("otlp", "otlp-100.jsonl")?, 1, vec![reading, whole]),
+        ("zipkin", capture_as("zipkin", "zipkin-100.json")?, 1, vec![reading, whole]),
+        ("jaeger", capture(1_000)?, 1, vec![whole]),
+        ("jaeger", capture(1_000)?, 2, vec![whole]),
+    ];
     if large {
-        plans.push((4_000, 2, &PASSES[6..]));
+        plans.push(("jaeger", capture(4_000)?, 2, vec![whole]));
     }
-    for (megabytes, threads, tasks) in plans {
-        let path = capture(megabytes)?;
-        // In turn, so that a slow moment of the machine hits all alike.
+    for (format, path, threads, tasks) in plans {
         let mut measured = vec![Vec::new(); tasks.len()];
+        // In turn, so that a slow moment of the machine hits all alike.
         for _ in 0..RUNS {
             for (nth, (_, flags)) in tasks.iter().enumerate() {
                 measured[nth].push(measure(&path, threads, flags)?);
             }
         }
+        let bytes = path.metadata()?.len();
         for ((name, _), runs) in tasks.iter().zip(&mut measured) {
             let seconds = median(runs.iter().map(|it| it.0).collect());
             let peak_mib = runs.iter().map(|it| it.1).max().unwrap_or(0) / 1024;
-            let rate = path.metadata()?.len() as f64 / 1e6 / seconds;
-            println!("{name:<28} {megabytes:>8} {threads:>8} {rate:>10.0} {peak_mib:>12}");
+            let rate = bytes as f64 / 1e6 / seconds;
+            println!("{name:<28} {format:<8} {:>8} {threads:>8} {rate:>10.0} {peak_mib:>12}", bytes / MB);
         }
     }
     Ok(())
