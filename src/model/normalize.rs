@@ -5,6 +5,7 @@ mod sql;
 mod url_path;
 
 pub use message::message;
+pub(crate) use message::{values, without};
 pub use sql::sql;
 pub use url_path::url_path;
 

@@ -1,5 +1,6 @@
 //! Error messages without the ids, addresses and numbers of one call.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -64,18 +65,33 @@ static CODE: LazyLock<Regex> =
 /// Words keep their digits (`http2`), and `HTTP 500` or `gRPC 14` alone stay. What goes beyond
 /// 4 KiB is cut, with `…` in its place. Doing it twice changes nothing.
 pub fn message(text: &str) -> String {
+    without(text, &values(text))
+}
+
+/// Where the values of a message stand.
+///
+/// Which digit a digit is makes no difference, except for the 0 of `0x`.
+pub(crate) fn values(text: &str) -> Vec<Range<usize>> {
     if CODE.is_match(text) {
-        return text.to_owned();
+        return Vec::new();
     }
+    let (text, _) = super::cut(text, MAX_BYTES);
+    let value = |token: regex::Captures<'_>| {
+        let end = token.name("tail").map_or(token.get_match().end(), |tail| tail.start());
+        token.name("kept").is_none().then_some(token.get_match().start()..end)
+    };
+    TOKEN.captures_iter(text).filter_map(value).collect()
+}
+
+/// The message with `?` in the place of its values.
+pub(crate) fn without(text: &str, values: &[Range<usize>]) -> String {
     let (text, is_cut) = super::cut(text, MAX_BYTES);
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
-    for token in TOKEN.captures_iter(text) {
-        let whole = token.get_match();
-        out.push_str(&text[end..whole.start()]);
-        out.push_str(token.name("kept").map_or("?", |kept| kept.as_str()));
-        out.push_str(token.name("tail").map_or("", |tail| tail.as_str()));
-        end = whole.end();
+    for value in values {
+        out.push_str(&text[end..value.start]);
+        out.push('?');
+        end = value.end;
     }
     out.push_str(&text[end..]);
     if is_cut {
@@ -188,6 +204,20 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn which_digit_a_digit_is_makes_no_difference(
+            text in prop_oneof!["[-+?'\"`:.,@%0-9a-fxms \\\\é\\[\\]_]{0,40}", "(HTTP|gRPC) ?.{0,4}", "[0-9a-fA-FxX:.]{0,40}"],
+            digits in prop::collection::vec(b'1'..=b'9', 40),
+        ) {
+            let mut other = text.clone().into_bytes();
+            for at in (0..other.len()).filter(|it| text.as_bytes()[*it].is_ascii_digit()) {
+                if text.as_bytes()[at] != b'0' || !matches!(text.as_bytes().get(at + 1), Some(b'x' | b'X')) {
+                    other[at] = digits[at % digits.len()];
+                }
+            }
+            prop_assert_eq!(values(&text), values(&String::from_utf8(other).unwrap()), "{}", text);
+        }
 
         #[test]
         fn twice_is_the_same_as_once(
