@@ -371,3 +371,20 @@ fn a_file_of_bare_spans_says_how_many_traces_it_holds() {
     assert_eq!(report["input"]["sources"][0]["traces"], json!(2));
     assert_eq!(report["input"]["repaired"]["split_traces"], json!(0));
 }
+
+#[test]
+fn lists_behind_a_broken_one_are_no_losses() {
+    let span = |n: u32| format!(r#"{{"traceId":"{n}","id":"{n}","name":"x","timestamp":{n},"duration":1}}"#);
+    let broken = span(2).replace(r#","name""#, r#" "name""#);
+    for text in [
+        format!("[[{}],[{broken}],[{}],[{}]]", span(1), span(3), span(4)),
+        format!("[[{}],[{broken}],[{},{}],[{}]]\n[[{}]]", span(1), span(3), span(3), span(4), span(5)),
+        format!("[[{broken},{}],[{}]]", span(3), span(4)),
+    ] {
+        let output = run_with_input(&["--json", "--lenient", "-"], text.as_bytes());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let n_traces = (1..=5).filter(|it| *it != 2 && text.contains(&span(*it))).count();
+        assert_eq!(report["input"]["skipped"][0]["count"], json!(1), "{text}");
+        assert_eq!(report["input"]["traces_read"], json!(n_traces), "{text}");
+    }
+}

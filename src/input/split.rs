@@ -208,7 +208,7 @@ impl Splitter<'_, '_> {
     }
 
     /// After a broken element what follows the next whole one shows in which brackets both stand: those
-    /// of an array, maybe of an envelope, or none.
+    /// of an array, maybe in a list of such, maybe of an envelope, or none.
     fn rest_of_frame(&mut self) -> Result<()> {
         if let Some(b',' | b']') = self.peek()? {
             self.rest_of_array(false)?;
@@ -217,10 +217,16 @@ impl Splitter<'_, '_> {
             match self.peek()? {
                 Some(b',') => {
                     self.stream.at += 1;
-                    self.members("")?;
+                    if self.peek()? == Some(b'"') {
+                        self.members("")?;
+                    } else {
+                        // The array was itself an item of one.
+                        self.item()?;
+                        self.rest_of_array(false)?;
+                    }
                 }
-                // An envelope may lie in others.
-                Some(b'}') => self.stream.at += 1,
+                // An envelope may lie in others, and so may a list.
+                Some(b'}' | b']') => self.stream.at += 1,
                 _ => return Ok(()),
             }
         }
