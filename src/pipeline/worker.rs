@@ -8,7 +8,7 @@ use super::keep::{Arena, Keeper, Segment, recall};
 use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
 use crate::input::{Batch, Buffer, Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
-use crate::model::{Assembler, Draft, Id, Wanted, is_plausible};
+use crate::model::{Assembler, Draft, DraftSpan, Id, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
     shared: &'a Shared,
@@ -95,9 +95,9 @@ struct ElementSink<'a, C> {
 }
 
 impl<C> ElementSink<'_, C> {
-    fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl ExactSizeIterator<Item = usize>) {
+    fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl Iterator<Item = usize> + Clone) {
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
-        source.n_spans += spans.len() as u64;
+        source.n_spans += n_spans(spans.clone().map(|it| &draft.spans[it]));
         let key = draft.links.trace_key(id);
         self.hold(draft, id, spans, |seen, segment, source, place| seen.hold_loose(key, segment, source, place));
     }
@@ -128,7 +128,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_traces += 1;
-        source.n_spans += draft.spans.len() as u64;
+        source.n_spans += n_spans(draft.spans.iter());
         // Before the lock, which all threads want.
         let digest = draft.digest();
         let key = draft.key();
@@ -183,6 +183,11 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         let place = || self.chunk.place(self.start + at);
         self.stage.tally.skips.add(reason, self.chunk.origin.source, place);
     }
+}
+
+/// How many of these are spans, and not what is said of spans elsewhere.
+fn n_spans<'a>(spans: impl Iterator<Item = &'a DraftSpan>) -> u64 {
+    spans.filter(|it| !it.supplement).count() as u64
 }
 
 /// Said of traces that count everywhere but where their time matters.
