@@ -341,6 +341,11 @@ fn read_source(
     }
     let origin = match format {
         Ok(format) => Origin { source: idx, format },
+        Err(_) if source.is_named && head.is_empty() && source.holds_lines() => {
+            let found = SourceTally { format: NO_LINES.to_owned(), ..SourceTally::default() };
+            tally.sources.insert(idx, found);
+            return Ok(decoded.n_raw().load(Ordering::Relaxed));
+        }
         Err(NotDetected { what, hint }) if source.is_named => {
             return Err(Failure::with_hint(format!("failed to read {}: {what}", source.name), hint).into());
         }
@@ -399,6 +404,9 @@ fn read_source(
     note_losses(&frames, idx, source, tally);
     Ok(text.n_raw.load(Ordering::Relaxed))
 }
+
+/// The format of a file of lines that has none.
+const NO_LINES: &str = "no lines";
 
 /// Says that a source stops where it should go on: an error, or with `--lenient` a loss.
 fn note_fault(

@@ -69,6 +69,16 @@ impl Source {
         }
     }
 
+    /// Whether its name says that it holds values a line each, of which there may be none.
+    pub fn holds_lines(&self) -> bool {
+        let Kind::File(path) = &self.kind else { return false };
+        let is = |path: &Path, endings: &[&str]| {
+            path.extension().and_then(OsStr::to_str).is_some_and(|it| endings.iter().any(|end| it.eq_ignore_ascii_case(end)))
+        };
+        let inner = if is(path, &["gz", "zst"]) { path.with_extension("") } else { path.clone() };
+        is(&inner, &["jsonl", "ndjson"])
+    }
+
     /// How large it is, if that is known beforehand.
     pub fn size(&self) -> Option<u64> {
         match &self.kind {
