@@ -73,7 +73,9 @@ impl Source {
     pub fn holds_lines(&self) -> bool {
         let Kind::File(path) = &self.kind else { return false };
         let is = |path: &Path, endings: &[&str]| {
-            path.extension().and_then(OsStr::to_str).is_some_and(|it| endings.iter().any(|end| it.eq_ignore_ascii_case(end)))
+            path.extension()
+                .and_then(OsStr::to_str)
+                .is_some_and(|it| endings.iter().any(|end| it.eq_ignore_ascii_case(end)))
         };
         let inner = if is(path, &["gz", "zst"]) { path.with_extension("") } else { path.clone() };
         is(&inner, &["jsonl", "ndjson"])

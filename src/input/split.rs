@@ -256,10 +256,12 @@ impl Splitter<'_, '_> {
         // The first value was looked at when the source was opened.
         let is_first = self.beginnings.is_empty();
         while shown(self.stream) < HEAD && !is_first && self.beginning().is_none() && self.more()? {}
+        // This is done for every line of some captures: nothing is copied for those that begin alike.
         let beginning = self.beginning();
-        if let Some((_, format)) = self.beginnings.iter().find(|(known, _)| Some(known) == beginning.as_ref()) {
+        if let Some((_, format)) = self.beginnings.iter().find(|(known, _)| Some(&known[..]) == beginning) {
             return Ok(*format);
         }
+        let beginning = beginning.map(<[u8]>::to_vec);
         let mut format = self.origin.format;
         if !is_first {
             while shown(self.stream) < HEAD && self.more()? {}
@@ -274,12 +276,12 @@ impl Splitter<'_, '_> {
         Ok(format)
     }
 
-    /// The value's bytes up to the end of its first key, without white space.
-    fn beginning(&self) -> Option<Vec<u8>> {
+    /// The value's bytes up to the end of its first key, as they are written.
+    fn beginning(&self) -> Option<&[u8]> {
         let bytes = &self.stream.bytes[self.stream.at..];
         let open = memchr::memchr(b'"', bytes)?;
         let close = open + 1 + memchr::memchr(b'"', &bytes[open + 1..])?;
-        Some(bytes[..=close].iter().copied().filter(|it| !it.is_ascii_whitespace()).take(256).collect())
+        Some(&bytes[..=close.min(255)])
     }
 
     /// An envelope, or an element that stands alone.

@@ -143,6 +143,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
             Admission::Repeat => self.stage.tally.repairs.repeated_traces += 1,
             Admission::Differs => {}
             Admission::Hold => {
+                self.stage.keeper.next_draft();
                 let all = 0..draft.spans.len();
                 self.hold(draft, &id, all, |seen, segment, source, place| {
                     Some(seen.hold_copy(key, segment, source, place))
@@ -153,6 +154,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
 
     fn spans(&mut self, draft: &mut Draft) {
         let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
+        self.stage.keeper.next_draft();
         self.hold_loose(draft, &id, 0..draft.spans.len());
     }
 
@@ -168,6 +170,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
             order[*place as usize] = span as u32;
             *place += 1;
         }
+        self.stage.keeper.next_draft();
         for (trace, id) in batch.traces.iter().enumerate() {
             let spans = &order[ends[trace] as usize..ends[trace + 1] as usize];
             self.hold_loose(&batch.draft, id, spans.iter().map(|it| *it as usize));
