@@ -444,10 +444,13 @@ fn unreadable(name: &str, fault: &DecodeFault, n_decoded: usize) -> anyhow::Erro
     .into()
 }
 
+/// The reason of what `--lenient` passed over. `incomplete` has a sentence on each such piece besides.
+pub(crate) const BROKEN_PIECE: &str = "a broken piece of the file";
+
 /// Counts the pieces that `--lenient` passed over.
 fn note_losses(frames: &Frames, idx: usize, source: &Source, tally: &mut Tally) {
     for loss in &frames.losses {
-        tally.skips.add("a broken piece of the file", idx, || loss.place);
+        tally.skips.add(BROKEN_PIECE, idx, || loss.place);
         let lost = loss.n_bytes.map_or_else(|| "the rest".to_owned(), |it| format!("{it} bytes"));
         tally.incomplete.push(format!(
             "{}: {lost} could not be read: {} at line {}, column {}",

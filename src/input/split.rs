@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::FORMATS;
-use super::detect::of_next_value;
+use super::detect::{BOM, of_next_value};
 use super::head::HEAD;
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
 use super::stream::{Buffer, Chunk, Origin, PIECE, Place, Stream};
@@ -201,10 +201,20 @@ impl Splitter<'_, '_> {
                     self.found.has_array = true;
                     self.array()?;
                 }
+                // Files that each began with a mark were put together.
+                0xef if self.skip_mark()? => {}
                 _ => return self.syntax("expected `{` or `[`"),
             }
         }
         Ok(())
+    }
+
+    /// Passes over a byte order mark at the stream's position, if there is one.
+    fn skip_mark(&mut self) -> Result<bool> {
+        while self.stream.bytes.len() - self.stream.at < BOM.len() && self.more()? {}
+        let is_mark = self.stream.bytes[self.stream.at..].starts_with(BOM);
+        self.stream.at += if is_mark { BOM.len() } else { 0 };
+        Ok(is_mark)
     }
 
     /// After a broken element what follows the next whole one shows in which brackets both stand: those
