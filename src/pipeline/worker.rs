@@ -99,7 +99,10 @@ impl<C> ElementSink<'_, C> {
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_spans += n_spans(spans.clone().map(|it| &draft.spans[it]));
         let key = draft.links.trace_key(id);
-        self.hold(draft, id, spans, |seen, segment, source, place| seen.hold_loose(key, segment, source, place));
+        self.hold(draft, id, spans, |seen, segment, source, place| {
+            seen.note(draft.links, id);
+            seen.hold_loose(key, segment, source, place)
+        });
     }
 
     /// Keeps spans of a trace until all of its parts have come.
@@ -132,7 +135,11 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         // Before the lock, which all threads want.
         let digest = draft.digest();
         let key = draft.key();
-        let admission = self.shared.seen().admit(key, digest, || draft.fingerprint());
+        let admission = {
+            let mut seen = self.shared.seen();
+            seen.note(draft.links, &id);
+            seen.admit(key, digest, || draft.fingerprint())
+        };
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
