@@ -2,6 +2,7 @@
 
 mod parse;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -34,8 +35,8 @@ pub enum Invocation {
 
 /// An analysis as it was asked for.
 pub struct Plan {
-    /// Files, directories, patterns, `-`.
-    pub inputs: Vec<String>,
+    /// Files, directories, patterns, `-`. Names of files need not be UTF-8.
+    pub inputs: Vec<OsString>,
     /// How many threads parse.
     pub threads: NonZeroUsize,
     /// How streams are cut.
@@ -133,7 +134,7 @@ struct InputArgs {
     /// Directories are searched for captures, other files in them are passed over. Without any,
     /// standard input is read if it is not a terminal.
     #[arg(value_name = "INPUT")]
-    inputs: Vec<String>,
+    inputs: Vec<OsString>,
 
     /// The format of the inputs, where telling it by the bytes fails
     #[arg(long, value_name = "NAME", value_parser = parse::format, hide_possible_values = true)]

@@ -10,7 +10,7 @@ mod keep;
 mod seen;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ use crate::input::{
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use keep::Keeper;
-use seen::{Complete, Seen};
+use seen::{Complete, Conflicts, Seen};
 use worker::{Finished, Finisher, Worker};
 
 /// Takes traces, one after the other, each complete and analyzed.
@@ -146,9 +146,10 @@ impl Shared {
     }
 }
 
-/// Traces of which copies differ: held back from the beginning, all can be read in one pass.
+/// What a reading has to know of traces of which copies differ: held back from the beginning, all can be read
+/// in one pass.
 #[derive(Debug, Default)]
-pub(crate) struct Differing(HashSet<u128>);
+pub(crate) struct Differing(Conflicts);
 
 /// Reads all sources; gives the consumers, whose parts have yet to be joined, and what was counted.
 pub(crate) fn read<C: Consumer>(
@@ -165,28 +166,28 @@ pub(crate) fn read_knowing<C: Consumer>(
     fresh: &(dyn Fn() -> C + Sync),
     differing: &mut Differing,
 ) -> anyhow::Result<(Vec<C>, Tally)> {
-    let held = &mut differing.0;
+    let known = &mut differing.0;
     let mut read_twice = false;
     loop {
-        let (consumers, mut tally, conflicts) = read_once(reading, fresh, held)?;
+        let (consumers, mut tally, conflicts) = read_once(reading, fresh, known)?;
         if conflicts.is_empty() {
             tally.read_twice = read_twice;
             return Ok((consumers, tally));
         }
-        held.extend(conflicts);
+        known.extend(conflicts);
         read_twice = true;
     }
 }
 
-type Read1<C> = (Vec<C>, Tally, HashSet<u128>);
+type Read1<C> = (Vec<C>, Tally, Conflicts);
 
 fn read_once<C: Consumer>(
     reading: &Reading<'_>,
     fresh: &(dyn Fn() -> C + Sync),
-    held: &HashSet<u128>,
+    known: &Conflicts,
 ) -> anyhow::Result<Read1<C>> {
     let shared = Shared {
-        seen: Mutex::new(Seen::holding(held)),
+        seen: Mutex::new(Seen::knowing(known)),
         fault: Mutex::default(),
         stopped: AtomicBool::new(false),
         decoded: Mutex::default(),
@@ -341,6 +342,11 @@ fn read_source(
     }
     let origin = match format {
         Ok(format) => Origin { source: idx, format },
+        Err(_) if source.is_named && head.is_empty() && source.holds_lines() => {
+            let found = SourceTally { format: NO_LINES.to_owned(), ..SourceTally::default() };
+            tally.sources.insert(idx, found);
+            return Ok(decoded.n_raw().load(Ordering::Relaxed));
+        }
         Err(NotDetected { what, hint }) if source.is_named => {
             return Err(Failure::with_hint(format!("failed to read {}: {what}", source.name), hint).into());
         }
@@ -400,6 +406,9 @@ fn read_source(
     Ok(text.n_raw.load(Ordering::Relaxed))
 }
 
+/// The format of a file of lines that has none.
+const NO_LINES: &str = "no lines";
+
 /// Says that a source stops where it should go on: an error, or with `--lenient` a loss.
 fn note_fault(
     reading: &Reading<'_>,
@@ -436,10 +445,13 @@ fn unreadable(name: &str, fault: &DecodeFault, n_decoded: usize) -> anyhow::Erro
     .into()
 }
 
+/// The reason of what `--lenient` passed over. `incomplete` has a sentence on each such piece besides.
+pub(crate) const BROKEN_PIECE: &str = "a broken piece of the file";
+
 /// Counts the pieces that `--lenient` passed over.
 fn note_losses(frames: &Frames, idx: usize, source: &Source, tally: &mut Tally) {
     for loss in &frames.losses {
-        tally.skips.add("a broken piece of the file", idx, || loss.place);
+        tally.skips.add(BROKEN_PIECE, idx, || loss.place);
         let lost = loss.n_bytes.map_or_else(|| "the rest".to_owned(), |it| format!("{it} bytes"));
         tally.incomplete.push(format!(
             "{}: {lost} could not be read: {} at line {}, column {}",

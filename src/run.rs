@@ -132,7 +132,7 @@ fn find_sources(plan: &mut Plan, surroundings: &mut Surroundings<'_>) -> anyhow:
             let hint = "name a capture: analyze-traces traces.json (or - for standard input; see --help)";
             return Err(Failure::with_hint("nothing to read", hint).into());
         }
-        plan.inputs.push("-".to_owned());
+        plan.inputs.push("-".into());
     }
     let stdin = surroundings.stdin.take();
     source::find(&plan.inputs, || stdin.unwrap_or_else(|| Box::new(io::empty())))
@@ -287,8 +287,12 @@ fn hint_for_empty(plan: &Plan, findings: &Findings) -> Option<String> {
         let names: Vec<&str> = close.iter().map(|it| it.1).take(3).collect();
         (!names.is_empty()).then(|| format!("no {what} is called '{unknown}'; there is {}", names.join(", ")))
     };
-    near(&plan.filter.services, &findings.services, "service")
-        .or_else(|| near(&plan.filter.operations, &findings.operations, "operation"))
+    let roots = || plan.filter.roots.iter();
+    let services: Vec<String> = plan.filter.services.iter().chain(roots().map(|it| &it.0)).cloned().collect();
+    let operations: Vec<String> =
+        plan.filter.operations.iter().chain(roots().filter_map(|it| it.1.as_ref())).cloned().collect();
+    near(&services, &findings.services, "service")
+        .or_else(|| near(&operations, &findings.operations, "operation"))
         .or_else(|| {
             let names: Vec<&str> = findings.services.iter().map(|it| it.as_str()).collect();
             let shown = names.iter().take(20).copied().collect::<Vec<_>>().join(", ");

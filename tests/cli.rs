@@ -103,10 +103,12 @@ fn the_next_command_works_and_is_about_the_same_traces() {
     for args in [
         &[cut, "--lenient"][..],
         &[&incident, "--time-range", "5m", "--now=2026-11-01 10:10", "--skew-correction", "--overlap-tolerance", "2.5"],
+        &[&incident, "--format", "jaeger", "--errors-only"],
         &[&incident, "--root", r"gateway:POST /checkout", "--errors-only", "--async-children", "ignore"],
     ] {
         let first = json(args);
         let command = next_command(&stdout(args));
+        assert_eq!(command.contains(&"--format".to_owned()), args.contains(&"--format"), "{command:?}");
         let again = json(&command.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(again["input"]["traces_kept"], first["input"]["traces_kept"], "{command:?}");
         assert!(again["input"]["traces_kept"] != json!(0));
@@ -128,4 +130,37 @@ fn names_that_look_like_flags_are_none_in_the_next_command() {
     let output = run_with_input(&["-"], capture.as_bytes());
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains(" '--operation=-x y' "), "{said}");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_said() {
+    for command in [&[][..], &["export"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nodir/x.json");
+        let path = path.to_str().unwrap();
+        let output = run(&[command, &[&fixture("shapes/envelope.json"), "-o", path]].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2));
+        let nodir = path.strip_suffix("/x.json").unwrap();
+        let expected = format!("error: failed to write {path}: there is no directory {nodir}\n\nhint: make it first");
+        assert!(said.starts_with(&expected), "{said}");
+    }
+}
+
+#[test]
+fn a_trace_id_may_have_white_space_around_it() {
+    let path = fixture("checkout-incident.json");
+    let id = json(&[&path])["critical_paths"][0]["trace_id"].as_str().unwrap().to_owned();
+    assert_eq!(json(&[&path, "--trace-id", &format!(" {id}\n")])["input"]["traces_kept"], json!(1));
+}
+
+#[test]
+fn an_unknown_root_gets_the_near_names() {
+    let hint = |root: &str| {
+        let said = stderr(&run(&[&fixture("checkout-incident.json"), "--json", "--root", root]));
+        said.lines().find_map(|it| it.strip_prefix("hint: ").map(str::to_owned)).unwrap()
+    };
+    assert_eq!(hint("gatewy"), "no service is called 'gatewy'; there is gateway");
+    assert_eq!(hint("gatewy:POST /checkout"), "no service is called 'gatewy'; there is gateway");
+    assert_eq!(hint("gateway:POST /chekout"), "no operation is called 'POST /chekout'; there is POST /checkout");
 }

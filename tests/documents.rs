@@ -67,6 +67,13 @@ fn span_times(report: &Value) -> Vec<Value> {
 }
 
 #[test]
+fn errors_told_beside_their_spans_are_no_spans() {
+    for (name, _) in FILES {
+        assert_eq!(report(name)["input"]["sources"][0]["spans"], json!(15), "{name}");
+    }
+}
+
+#[test]
 fn every_format_tells_the_same_incident() {
     let expected = report("jaeger.json");
     for (name, format) in FILES {

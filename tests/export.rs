@@ -172,6 +172,27 @@ fn forget(value: &mut Value, key: &str) {
 }
 
 #[test]
+fn an_export_of_no_traces_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    for target in ["otlp", "spans"] {
+        for ending in ["jsonl", "JSONL", "ndjson.gz", "jsonl.zst"] {
+            let path = directory.path().join(format!("none.{target}.{ending}"));
+            let path = path.to_str().unwrap();
+            stdout(&["export", &fixture("quirks/empty-data.json"), "--to", target, "-o", path]);
+            let input = &json(&[path])["input"];
+            assert_eq!((&input["traces_read"], &input["complete"]), (&json!(0), &json!(true)), "{path}");
+            assert_eq!(input["sources"][0]["format"], "no lines");
+            assert_eq!(run(&[path, "--fail-empty"]).status.code(), Some(2));
+        }
+    }
+    // What is empty and no file of lines is a download that failed, more often than not.
+    let path = directory.path().join("traces.json");
+    std::fs::write(&path, "").unwrap();
+    let said = stderr(&run(&[path.to_str().unwrap()]));
+    assert!(said.contains("it is empty") && said.contains("hint: save traces with"), "{said}");
+}
+
+#[test]
 fn what_is_exported_once_more_is_the_same_bytes() {
     for name in fixtures() {
         for target in ["jaeger", "spans"] {

@@ -371,3 +371,65 @@ fn a_file_of_bare_spans_says_how_many_traces_it_holds() {
     assert_eq!(report["input"]["sources"][0]["traces"], json!(2));
     assert_eq!(report["input"]["repaired"]["split_traces"], json!(0));
 }
+
+#[test]
+fn lists_behind_a_broken_one_are_no_losses() {
+    let span = |n: u32| format!(r#"{{"traceId":"{n}","id":"{n}","name":"x","timestamp":{n},"duration":1}}"#);
+    let broken = span(2).replace(r#","name""#, r#" "name""#);
+    for text in [
+        format!("[[{}],[{broken}],[{}],[{}]]", span(1), span(3), span(4)),
+        format!("[[{}],[{broken}],[{},{}],[{}]]\n[[{}]]", span(1), span(3), span(3), span(4), span(5)),
+        format!("[[{broken},{}],[{}]]", span(3), span(4)),
+    ] {
+        let output = run_with_input(&["--json", "--lenient", "-"], text.as_bytes());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let n_traces = (1..=5).filter(|it| *it != 2 && text.contains(&span(*it))).count();
+        assert_eq!(report["input"]["skipped"][0]["count"], json!(1), "{text}");
+        assert_eq!(report["input"]["traces_read"], json!(n_traces), "{text}");
+    }
+}
+
+#[test]
+fn a_loss_is_said_once() {
+    let path = malformed("broken-middle.json");
+    let text = stdout(&[&path, "--lenient"]);
+    assert!(text.starts_with("incomplete: ") && !text.contains("a broken piece"), "{text}");
+    let said = stderr(&run(&["export", &path, "--lenient"]));
+    assert_eq!(said.matches("broken-middle.json").count(), 1, "{said}");
+}
+
+#[test]
+fn a_span_cut_out_of_a_cycle_is_not_said_to_miss_its_parent() {
+    let said = |name: &str| stdout(&[&fixture(&format!("quirks/{name}.json")), "--errors"]);
+    let (cut, orphan) = (said("cycle"), said("orphan"));
+    assert!(cut.contains("orphans (parent not in the trace, or cut off in a cycle): 1, parent cycles cut: 1"), "{cut}");
+    assert!(orphan.contains("orphans (parent not in the trace): 1"), "{orphan}");
+}
+
+#[test]
+fn files_with_marks_may_be_put_together() {
+    let marked = std::fs::read(fixture("shapes/bom-crlf.json")).unwrap();
+    let other = [b"\xef\xbb\xbf".to_vec(), std::fs::read(fixture("checkout-incident.json")).unwrap()].concat();
+    for files in [[&marked, &other], [&other, &marked]] {
+        let output = run_with_input(&["--json", "-"], &files.map(|it| it.clone()).concat());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["input"]["traces_read"], json!(102));
+        assert_eq!(report["input"]["skipped"], json!([]));
+    }
+    // Half a mark is none.
+    let output = run_with_input(&["-"], &[&marked[..], b"\xef\xbb"].concat());
+    assert!(stderr(&output).contains("expected `{` or `[`"), "{}", stderr(&output));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(std::ffi::OsStr::from_bytes(b"\xfe[1].json"));
+    std::fs::copy(fixture("shapes/envelope.json"), &path).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_analyze-traces")).arg(&path).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("2 traces"), "{said}");
+    assert!(!said.contains("\nnext: "), "it could not be copied: {said}");
+}

@@ -189,3 +189,48 @@ fn formats_are_told_by_their_heads() {
         assert_eq!(report["summary"]["span_count"], 15, "{name}");
     }
 }
+
+/// How many traces there are in spans of Jaeger's and of Zipkin's, all with one id, under these trace ids.
+fn n_traces(jaeger: &[&str], zipkin: &[&str], flags: &[&str]) -> (Value, Value) {
+    let spans = |ids: &[&str], text: fn(&str) -> String| ids.iter().map(|it| text(it)).collect::<Vec<_>>();
+    let of_jaeger = spans(jaeger, |id| {
+        format!(
+            r#"{{"traceID":"{id}","spans":[{{"traceID":"{id}","spanID":"a","operationName":"x","startTime":1793527200000000,"duration":5,"processID":"p"}}],"processes":{{"p":{{"serviceName":"web"}}}}}}"#
+        )
+    });
+    let of_zipkin = spans(zipkin, |id| {
+        format!(
+            r#"{{"traceId":"{id}","id":"a","name":"x","timestamp":1793527200000000,"duration":5,"localEndpoint":{{"serviceName":"web"}}}}"#
+        )
+    });
+    let forwards: Vec<String> = of_jaeger.iter().chain(&of_zipkin).cloned().collect();
+    let backwards: Vec<String> = forwards.iter().rev().cloned().collect();
+    let [one, other] = [forwards, backwards].map(|it| {
+        let output = binary::run_with_input(&[&["-", "--json"], flags].concat(), it.join("\n").as_bytes());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["input"]["traces_read"].clone(), report["summary"]["span_count"].clone())
+    });
+    assert_eq!(one, other);
+    one
+}
+
+#[test]
+fn a_trace_that_jaeger_and_zipkin_tell_of_is_one() {
+    let (upper, other, lower) = ("1111111111111111", "2222222222222222", "3333333333333333");
+    let (full, false_friend) = (format!("{upper}{lower}"), format!("{other}{lower}"));
+    for threads in ["1", "3"] {
+        let check = |jaeger: &[&str], zipkin: &[&str], expected: u64| {
+            let found = n_traces(jaeger, zipkin, &["--threads", threads]);
+            assert_eq!(found.0, expected, "{jaeger:?} {zipkin:?}");
+        };
+        check(&[&full], &[&full], 1);
+        check(&[&full], &[lower], 1);
+        check(&[lower], &[&full], 1);
+        check(&[&full], &[lower, &full], 1);
+        check(&[&full, &full], &[lower], 1);
+        check(&[&full], &[&false_friend], 2);
+        check(&[&full, &false_friend], &[lower], 3);
+        check(&[&full, &false_friend], &[], 2);
+    }
+    assert_eq!(n_traces(&[&full], &[lower], &[]).1, 1, "the span is one, too");
+}

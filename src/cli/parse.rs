@@ -117,7 +117,8 @@ pub(super) fn tag(text: &str) -> Result<TagFilter, String> {
 }
 
 pub(super) fn id(text: &str) -> Result<Id, String> {
-    Id::parse(text).ok_or_else(|| "expected a trace id".to_owned())
+    // Copied out of a table or a log line, it may have white space around it.
+    Id::parse(text.trim()).ok_or_else(|| "expected a trace id".to_owned())
 }
 
 /// `service:operation` at the first colon; `\:` is a colon.

@@ -17,7 +17,7 @@ use foldhash::fast::FixedState;
 
 pub(super) use span::{Time, micros};
 
-use super::json::{Cursor, Fault, Layout, Value};
+use super::json::{Cursor, Fault, Layout, Value, text_of};
 use super::tags::{self, Mention, RememberedLists};
 use super::{Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff};
 use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, Wanted};
@@ -414,15 +414,6 @@ impl JaegerParser {
 fn skip_all(sink: &mut dyn Sink, n_spans: usize) {
     for _ in 0..n_spans {
         sink.skip("a span without a trace id", 0);
-    }
-}
-
-/// A scalar that may stand where a text belongs.
-fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Number(text) => Some(Cow::Borrowed(text)),
-        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ mod value;
 
 use std::sync::Arc;
 
-use super::json::{Cursor, Fault, Node, Value};
+use super::json::{Cursor, Fault, Node, nonempty_text_of as text_of};
 use super::{Batch, Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff, server_errors};
 use crate::model::{Run, Wanted};
 
@@ -333,13 +333,4 @@ enum Shape {
     Request,
     Span,
     Other,
-}
-
-/// A scalar that may stand where a text belongs.
-fn text_of(value: Value<'_>) -> Option<std::borrow::Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(text).filter(|it| !it.is_empty()),
-        Value::Number(text) => Some(text.into()),
-        _ => None,
-    }
 }

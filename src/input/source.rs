@@ -1,6 +1,6 @@
 //! Where bytes come from: files, directories, patterns, standard input.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -69,6 +69,18 @@ impl Source {
         }
     }
 
+    /// Whether its name says that it holds values a line each, of which there may be none.
+    pub fn holds_lines(&self) -> bool {
+        let Kind::File(path) = &self.kind else { return false };
+        let is = |path: &Path, endings: &[&str]| {
+            path.extension()
+                .and_then(OsStr::to_str)
+                .is_some_and(|it| endings.iter().any(|end| it.eq_ignore_ascii_case(end)))
+        };
+        let inner = if is(path, &["gz", "zst"]) { path.with_extension("") } else { path.clone() };
+        is(&inner, &["jsonl", "ndjson"])
+    }
+
     /// How large it is, if that is known beforehand.
     pub fn size(&self) -> Option<u64> {
         match &self.kind {
@@ -95,7 +107,7 @@ impl Read for Tee {
 pub const STDIN: &str = "<stdin>";
 
 /// Finds what was named; sorted by name, so that the order of arguments cannot be seen.
-pub fn find(inputs: &[String], stdin: impl FnOnce() -> Box<dyn Read + Send>) -> anyhow::Result<Vec<Source>> {
+pub fn find(inputs: &[OsString], stdin: impl FnOnce() -> Box<dyn Read + Send>) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     let mut stdin = Some(stdin);
     for input in inputs {
@@ -108,12 +120,14 @@ pub fn find(inputs: &[String], stdin: impl FnOnce() -> Box<dyn Read + Send>) -> 
             continue;
         }
         let path = Path::new(input);
+        // What is not UTF-8 is no pattern.
+        let pattern = input.to_str().filter(|it| it.contains(['*', '?', '[']));
         if path.is_dir() {
             find_in_directory(path, &mut sources)?;
-        } else if path.exists() || !input.contains(['*', '?', '[']) {
-            sources.push(file(path, true));
+        } else if let Some(pattern) = pattern.filter(|_| !path.exists()) {
+            find_by_pattern(pattern, &mut sources)?;
         } else {
-            find_by_pattern(input, &mut sources)?;
+            sources.push(file(path, true));
         }
     }
     sources.sort_by(|a, b| {

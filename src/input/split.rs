@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::FORMATS;
-use super::detect::of_next_value;
+use super::detect::{BOM, of_next_value};
 use super::head::HEAD;
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
 use super::stream::{Buffer, Chunk, Origin, PIECE, Place, Stream};
@@ -201,14 +201,24 @@ impl Splitter<'_, '_> {
                     self.found.has_array = true;
                     self.array()?;
                 }
+                // Files that each began with a mark were put together.
+                0xef if self.skip_mark()? => {}
                 _ => return self.syntax("expected `{` or `[`"),
             }
         }
         Ok(())
     }
 
+    /// Passes over a byte order mark at the stream's position, if there is one.
+    fn skip_mark(&mut self) -> Result<bool> {
+        while self.stream.bytes.len() - self.stream.at < BOM.len() && self.more()? {}
+        let is_mark = self.stream.bytes[self.stream.at..].starts_with(BOM);
+        self.stream.at += if is_mark { BOM.len() } else { 0 };
+        Ok(is_mark)
+    }
+
     /// After a broken element what follows the next whole one shows in which brackets both stand: those
-    /// of an array, maybe of an envelope, or none.
+    /// of an array, maybe in a list of such, maybe of an envelope, or none.
     fn rest_of_frame(&mut self) -> Result<()> {
         if let Some(b',' | b']') = self.peek()? {
             self.rest_of_array(false)?;
@@ -217,10 +227,16 @@ impl Splitter<'_, '_> {
             match self.peek()? {
                 Some(b',') => {
                     self.stream.at += 1;
-                    self.members("")?;
+                    if self.peek()? == Some(b'"') {
+                        self.members("")?;
+                    } else {
+                        // The array was itself an item of one.
+                        self.item()?;
+                        self.rest_of_array(false)?;
+                    }
                 }
-                // An envelope may lie in others.
-                Some(b'}') => self.stream.at += 1,
+                // An envelope may lie in others, and so may a list.
+                Some(b'}' | b']') => self.stream.at += 1,
                 _ => return Ok(()),
             }
         }
@@ -250,10 +266,12 @@ impl Splitter<'_, '_> {
         // The first value was looked at when the source was opened.
         let is_first = self.beginnings.is_empty();
         while shown(self.stream) < HEAD && !is_first && self.beginning().is_none() && self.more()? {}
+        // This is done for every line of some captures: nothing is copied for those that begin alike.
         let beginning = self.beginning();
-        if let Some((_, format)) = self.beginnings.iter().find(|(known, _)| Some(known) == beginning.as_ref()) {
+        if let Some((_, format)) = self.beginnings.iter().find(|(known, _)| Some(&known[..]) == beginning) {
             return Ok(*format);
         }
+        let beginning = beginning.map(<[u8]>::to_vec);
         let mut format = self.origin.format;
         if !is_first {
             while shown(self.stream) < HEAD && self.more()? {}
@@ -268,12 +286,12 @@ impl Splitter<'_, '_> {
         Ok(format)
     }
 
-    /// The value's bytes up to the end of its first key, without white space.
-    fn beginning(&self) -> Option<Vec<u8>> {
+    /// The value's bytes up to the end of its first key, as they are written.
+    fn beginning(&self) -> Option<&[u8]> {
         let bytes = &self.stream.bytes[self.stream.at..];
         let open = memchr::memchr(b'"', bytes)?;
         let close = open + 1 + memchr::memchr(b'"', &bytes[open + 1..])?;
-        Some(bytes[..=close].iter().copied().filter(|it| !it.is_ascii_whitespace()).take(256).collect())
+        Some(&bytes[..=close.min(255)])
     }
 
     /// An envelope, or an element that stands alone.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use super::json::{Cursor, Fault, Layout, Value};
+use super::json::{Cursor, Fault, Layout, Value, nonempty_text_of as text_of};
 use super::tags::{Mention, RememberedLists};
 use super::{Batch, Format, Frame, Head, NewSpan, Parser, Sink, Sniff, decimal_ns};
 use crate::model::{Id, Kind, Known, LinkRules, NoDuration, Run, Wanted};
@@ -300,16 +300,6 @@ impl NoTime {
             NoTime::TooLarge => "a span whose times do not fit",
         }
     }
-}
-
-/// A scalar that may stand where a text belongs; what is empty is none.
-fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
-    let text = match value {
-        Value::String(text) => text,
-        Value::Number(text) => Cow::Borrowed(text),
-        _ => return None,
-    };
-    Some(text).filter(|it| !it.is_empty())
 }
 
 #[cfg(test)]

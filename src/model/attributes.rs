@@ -157,6 +157,12 @@ known! {
     Port "port",
     HostName "host.name",
     Hostname "hostname",
+    Component "component",
+    UpstreamCluster "upstream_cluster",
+    UpstreamClusterName "upstream_cluster.name",
+    IstioCanonicalService "istio.canonical_service",
+    ResponseFlags "response_flags",
+    ErrorReason "error.reason",
 }
 
 /// Which attributes a run needs; the others are read over.

@@ -8,6 +8,7 @@ mod draft;
 mod id;
 mod name;
 pub mod normalize;
+pub mod proxy;
 pub mod semantics;
 pub mod sketch;
 mod trace;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::attributes::{Attribute, Key, Known, Run, Text, ValueType};
 use super::draft::{Draft, Event};
-use super::{Kind, Span, Trace, normalize};
+use super::{Kind, Span, Trace, normalize, proxy};
 
 /// Whether a span failed: its explicit signal, or else its HTTP or gRPC status.
 pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
@@ -119,14 +119,17 @@ pub(crate) fn failure_of<'a>(draft: &'a Draft, attributes: Run, events: &[Event]
         .or_else(|| value(Known::Error).filter(|it| flag(it).is_none()))
         .or_else(|| value(Known::StatusDescription).filter(|it| *it != "An error occurred"))
         .or_else(|| value(Known::HttpStatusText))
-        .or_else(|| value(Known::HttpStatusMessage));
+        .or_else(|| value(Known::HttpStatusMessage))
+        .or_else(|| value(Known::ErrorReason));
+    // What went wrong on the way says more than the status it made.
+    let in_words = || value(Known::ResponseFlags).and_then(proxy::flags_in_words).or(code_words).map(Cow::from);
     let error_type = event(&[Known::ExceptionType])
         .or_else(|| value(Known::ExceptionType))
         .or_else(|| event(&[Known::ErrorKind]))
         .or_else(|| value(Known::ErrorType).filter(|it| *it != "_OTHER"))
         .or_else(|| value(Known::ErrorKind));
     Failure {
-        message: message.map(Cow::from).or(code_words.map(Cow::from)),
+        message: message.map(Cow::from).or_else(in_words),
         error_type: error_type.map(Cow::from).or_else(|| code.clone()),
         code,
         stack: event(&[Known::ExceptionStacktrace, Known::Stack]).or_else(|| value(Known::ExceptionStacktrace)),

@@ -121,7 +121,7 @@ pub struct Root {
 /// What was mended in a trace, each a number of spans unless it says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Repairs {
-    /// Spans whose parent is not in the trace: roots of their own.
+    /// Spans whose parent is not in the trace, or was cut off in a cycle: roots of their own.
     pub orphans: u64,
     /// True roots beyond the first.
     pub extra_roots: u64,
@@ -181,8 +181,12 @@ impl Repairs {
 
     /// Each count with the words for it, in the order they are shown; the largest skew is not a count.
     pub fn counts(&self) -> [(u64, &'static str); 16] {
+        let orphans = match self.cycles {
+            0 => "orphans (parent not in the trace)",
+            _ => "orphans (parent not in the trace, or cut off in a cycle)",
+        };
         [
-            (self.orphans, "orphans (parent not in the trace)"),
+            (self.orphans, orphans),
             (self.extra_roots, "extra roots"),
             (self.cycles, "parent cycles cut"),
             (self.duplicate_spans, "duplicate spans dropped"),

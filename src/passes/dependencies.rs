@@ -3,10 +3,11 @@
 //! A call is a span whose parent is of another service, counted once for each such span as Jaeger
 //! does; its latency and its failure are those of the called span. What is not instrumented shows as
 //! the peer of a leaf CLIENT or PRODUCER span, or as the broker of a CONSUMER without a parent.
-//! Zipkin's traces have rules of their own (see `zipkin`).
+//! Proxies on the way of a call are no services (see `mesh`); Zipkin's traces have rules of their own (see `zipkin`).
 
 mod graph;
 mod join;
+mod mesh;
 mod report;
 mod tables;
 mod zipkin;
@@ -18,8 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Pass, PassOptions, sorted};
 use crate::model::semantics::{self, PeerType};
-use crate::model::{Kind, LinkRules, Name, NameCache, Span, Trace};
+use crate::model::{Kind, LinkRules, Name, NameCache, Span, Trace, proxy};
 use crate::stats::Distribution;
+use mesh::{End, Hop};
 use report::DependenciesReport;
 use zipkin::Link;
 
@@ -38,6 +40,13 @@ pub(super) struct Dependencies {
     /// Messages that came from a broker, their producers not being in the trace.
     #[serde(with = "sorted")]
     brokers: HashMap<Call, Traffic, FixedState>,
+    /// Calls with a proxy in the place of a service. Kept apart until all services are known: what a proxy
+    /// stands for depends on them.
+    #[serde(with = "sorted")]
+    hops: HashMap<Hop, Traffic, FixedState>,
+    /// Services that are known from their proxies.
+    #[serde(with = "sorted")]
+    stood_for: HashMap<End, Service, FixedState>,
     /// Calls of Zipkin's traces, all of them.
     #[serde(with = "sorted")]
     links: HashMap<Link, Traffic, FixedState>,
@@ -104,16 +113,21 @@ impl Pass for Dependencies {
             calls: HashMap::default(),
             peers: HashMap::default(),
             brokers: HashMap::default(),
+            hops: HashMap::default(),
+            stood_for: HashMap::default(),
             links: HashMap::default(),
             names: NameCache::default(),
         }
     }
 
     fn observe(&mut self, trace: &Trace) {
+        if proxy::any(trace) {
+            return self.observe_mesh(trace);
+        }
         let is_zipkin = trace.link_rules() == LinkRules::Zipkin;
         for (idx, span) in trace.spans().iter().enumerate() {
             let caller = span.parent.map(|it| trace.span(it).service);
-            self.services.entry(span.service).or_default().add(span, caller);
+            self.services.entry(span.service).or_default().add(span, caller != Some(span.service));
             if is_zipkin {
                 continue;
             }
@@ -125,9 +139,7 @@ impl Pass for Dependencies {
                 None if span.kind == Some(Kind::Consumer) => self.observe_broker(trace, span),
                 _ => {}
             }
-            if matches!(span.kind, Some(Kind::Client | Kind::Producer)) && trace.children(idx as u32).is_empty() {
-                self.observe_peer(trace, span);
-            }
+            self.observe_leaf(trace, idx as u32);
         }
         if is_zipkin {
             self.observe_links(trace);
@@ -135,13 +147,12 @@ impl Pass for Dependencies {
     }
 
     fn merge(&mut self, other: Dependencies) {
-        #[expect(clippy::iter_over_hash_type, reason = "sums do not show the order")]
-        for (name, theirs) in other.services {
-            self.services.entry(name).or_default().merge(theirs);
-        }
+        merge(&mut self.services, other.services);
         merge(&mut self.calls, other.calls);
         merge(&mut self.peers, other.peers);
         merge(&mut self.brokers, other.brokers);
+        merge(&mut self.hops, other.hops);
+        merge(&mut self.stood_for, other.stood_for);
         merge(&mut self.links, other.links);
     }
 
@@ -151,6 +162,14 @@ impl Pass for Dependencies {
 }
 
 impl Dependencies {
+    /// A call to what reports nothing, if this span is one.
+    fn observe_leaf(&mut self, trace: &Trace, idx: u32) {
+        let span = trace.span(idx);
+        if matches!(span.kind, Some(Kind::Client | Kind::Producer)) && trace.children(idx).is_empty() {
+            self.observe_peer(trace, span);
+        }
+    }
+
     fn observe_peer(&mut self, trace: &Trace, span: &Span) {
         let Some((peer, peer_type)) = semantics::peer(trace, span) else {
             return;
@@ -183,7 +202,9 @@ impl Traffic {
             self.durations.record(duration_ns.unsigned_abs());
         }
     }
+}
 
+impl Adds for Traffic {
     fn merge(&mut self, other: Traffic) {
         self.n_spans += other.n_spans;
         self.n_errors += other.n_errors;
@@ -193,12 +214,14 @@ impl Traffic {
 
 impl Service {
     #[inline]
-    fn add(&mut self, span: &Span, caller: Option<Name>) {
+    fn add(&mut self, span: &Span, is_entry: bool) {
         self.spans.add(span);
-        self.n_entries += u64::from(caller != Some(span.service));
+        self.n_entries += u64::from(is_entry);
         *self.operations.entry(span.operation).or_default() += 1;
     }
+}
 
+impl Adds for Service {
     fn merge(&mut self, other: Service) {
         self.spans.merge(other.spans);
         self.n_entries += other.n_entries;
@@ -209,10 +232,15 @@ impl Service {
     }
 }
 
-fn merge<K: Eq + std::hash::Hash>(mine: &mut HashMap<K, Traffic, FixedState>, theirs: HashMap<K, Traffic, FixedState>) {
+/// What adds up, in any order.
+trait Adds: Default {
+    fn merge(&mut self, other: Self);
+}
+
+fn merge<K: Eq + std::hash::Hash, V: Adds>(mine: &mut HashMap<K, V, FixedState>, theirs: HashMap<K, V, FixedState>) {
     #[expect(clippy::iter_over_hash_type, reason = "sums do not show the order")]
-    for (key, traffic) in theirs {
-        mine.entry(key).or_default().merge(traffic);
+    for (key, more) in theirs {
+        mine.entry(key).or_default().merge(more);
     }
 }
 
@@ -222,13 +250,13 @@ mod tests {
     use crate::passes::laws;
     use crate::report::Report;
 
-    fn report(blast_radius: &[&str], sketches: &[&str]) -> DependenciesReport {
+    pub(super) fn report(blast_radius: &[&str], sketches: &[&str]) -> DependenciesReport {
         let args = DependenciesArgs { blast_radius: blast_radius.iter().map(|it| (*it).to_owned()).collect() };
         laws::observed(&Dependencies::new(&args, &PassOptions::default()), sketches)
     }
 
     /// The edges of a trace.
-    fn check(sketch: &str, expected: &[&str]) {
+    pub(super) fn check(sketch: &str, expected: &[&str]) {
         let edges = report(&[], &[sketch]).edges;
         let lines = edges.iter().map(|it| {
             let errors = if it.error_count > 0 { format!(" !{}", it.error_count) } else { String::new() };

@@ -252,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_says_what_went_wrong_on_the_way() {
+        let says = |more: &str| format!("web GET / 0..10 ! http.status_code=503 component=proxy {more}");
+        check(
+            &[&says("response_flags=UF,URX")],
+            &[
+                "cause web GET /: upstream connection failure (UF), upstream retry or connect limit exceeded (URX) x1 100% []",
+                "web GET /: upstream connection failure (UF), upstream retry or connect limit exceeded (URX) 503 503 x1 in 1 100%",
+            ],
+        );
+        check(
+            &[&says("response_flags=-")],
+            &["cause web GET /: HTTP 503 x1 100% []", "web GET /: HTTP 503 503 503 x1 in 1 100%"],
+        );
+        check(
+            &[&says("response_flags=UH error.reason=no_route")],
+            &["cause web GET /: no_route x1 100% []", "web GET /: no_route 503 503 x1 in 1 100%"],
+        );
+    }
+
+    #[test]
     fn an_error_that_says_nothing_has_no_message() {
         check(&["web GET / 0..10 !"], &["cause web GET /: - x1 100% []", "web GET /: - - - x1 in 1 100%"]);
         let json = serde_json::to_value(report(&PassOptions::default(), &["web GET / 0..10 !"])).unwrap();

@@ -46,6 +46,8 @@ pub(super) struct Keeper {
     arena: Arena,
     dictionary: Dictionary,
     buffer: Vec<u8>,
+    /// The process met last: its index in the draft at hand, and its number.
+    process: Option<(u32, u32)>,
 }
 
 const HAS_START: u8 = 1;
@@ -63,7 +65,12 @@ const CUT: u8 = 4;
 impl Keeper {
     /// The keeper of a thread, of which there are few.
     pub(super) fn new(number: usize, arena: Arena) -> Keeper {
-        Keeper { number, arena, dictionary: Dictionary::default(), buffer: Vec::new() }
+        Keeper { number, arena, dictionary: Dictionary::default(), buffer: Vec::new(), process: None }
+    }
+
+    /// From now on spans are of another draft.
+    pub(super) fn next_draft(&mut self) {
+        self.process = None;
     }
 
     /// Keeps these spans of a draft, all of the trace with this id; to be chained.
@@ -152,8 +159,12 @@ impl Keeper {
     }
 
     /// The number of a process; its attributes are kept once however many spans it has.
-    fn process(&mut self, draft: &Draft, process: u32) -> u32 {
-        let process = &draft.processes[process as usize];
+    fn process(&mut self, draft: &Draft, idx: u32) -> u32 {
+        // Spans of one process stand together as a rule.
+        if let Some((_, number)) = self.process.filter(|it| it.0 == idx) {
+            return number;
+        }
+        let process = &draft.processes[idx as usize];
         let mut written = Vec::new();
         put(&mut written, u64::from(self.dictionary.name(process.service)));
         written.push(u8::from(process.is_known) | u8::from(process.is_parents) << 1);
@@ -162,7 +173,9 @@ impl Keeper {
         for attribute in attributes {
             put_attribute(&mut written, &mut self.dictionary, draft, attribute);
         }
-        self.dictionary.process(&written)
+        let number = self.dictionary.process(&written);
+        self.process = Some((idx, number));
+        number
     }
 }
 

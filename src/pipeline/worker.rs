@@ -8,7 +8,7 @@ use super::keep::{Arena, Keeper, Segment, recall};
 use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
 use crate::input::{Batch, Buffer, Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
-use crate::model::{Assembler, Draft, Id, Wanted, is_plausible};
+use crate::model::{Assembler, Draft, DraftSpan, Id, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
     shared: &'a Shared,
@@ -95,11 +95,14 @@ struct ElementSink<'a, C> {
 }
 
 impl<C> ElementSink<'_, C> {
-    fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl ExactSizeIterator<Item = usize>) {
+    fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl Iterator<Item = usize> + Clone) {
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
-        source.n_spans += spans.len() as u64;
+        source.n_spans += n_spans(spans.clone().map(|it| &draft.spans[it]));
         let key = draft.links.trace_key(id);
-        self.hold(draft, id, spans, |seen, segment, source, place| seen.hold_loose(key, segment, source, place));
+        self.hold(draft, id, spans, |seen, segment, source, place| {
+            seen.note(draft.links, id);
+            seen.hold_loose(key, segment, source, place)
+        });
     }
 
     /// Keeps spans of a trace until all of its parts have come.
@@ -128,11 +131,15 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
         source.n_traces += 1;
-        source.n_spans += draft.spans.len() as u64;
+        source.n_spans += n_spans(draft.spans.iter());
         // Before the lock, which all threads want.
         let digest = draft.digest();
         let key = draft.key();
-        let admission = self.shared.seen().admit(key, digest, || draft.fingerprint());
+        let admission = {
+            let mut seen = self.shared.seen();
+            seen.note(draft.links, &id);
+            seen.admit(key, digest, || draft.fingerprint())
+        };
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
@@ -143,6 +150,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
             Admission::Repeat => self.stage.tally.repairs.repeated_traces += 1,
             Admission::Differs => {}
             Admission::Hold => {
+                self.stage.keeper.next_draft();
                 let all = 0..draft.spans.len();
                 self.hold(draft, &id, all, |seen, segment, source, place| {
                     Some(seen.hold_copy(key, segment, source, place))
@@ -153,6 +161,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
 
     fn spans(&mut self, draft: &mut Draft) {
         let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
+        self.stage.keeper.next_draft();
         self.hold_loose(draft, &id, 0..draft.spans.len());
     }
 
@@ -168,6 +177,7 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
             order[*place as usize] = span as u32;
             *place += 1;
         }
+        self.stage.keeper.next_draft();
         for (trace, id) in batch.traces.iter().enumerate() {
             let spans = &order[ends[trace] as usize..ends[trace + 1] as usize];
             self.hold_loose(&batch.draft, id, spans.iter().map(|it| *it as usize));
@@ -183,6 +193,11 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         let place = || self.chunk.place(self.start + at);
         self.stage.tally.skips.add(reason, self.chunk.origin.source, place);
     }
+}
+
+/// How many of these are spans, and not what is said of spans elsewhere.
+fn n_spans<'a>(spans: impl Iterator<Item = &'a DraftSpan>) -> u64 {
+    spans.filter(|it| !it.supplement).count() as u64
 }
 
 /// Said of traces that count everywhere but where their time matters.

@@ -58,8 +58,7 @@ pub(super) fn export(plan: ExportPlan, surroundings: &mut Surroundings<'_>) -> a
         explain(&plan, &findings, surroundings.err)?;
     }
     warn_of_losses(&findings, surroundings.err)?;
-    for skip in &findings.input.skipped {
-        let what = format!("skipped {} × {} (first: {})", skip.count, skip.reason, skip.example);
+    for what in findings.input.skip_lines() {
         writeln!(surroundings.err, "warning: {}", render::sanitize::line(&what))?;
     }
     for (what, count) in losses.iter() {

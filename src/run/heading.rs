@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::input_report::InputReport;
 use crate::cli::Plan;
 use crate::filter::{Filter, quoted};
+use crate::input::format_names;
 use crate::model::{AsyncChildren, DeriveOptions};
 use crate::render::{Look, cut, sanitize, units};
 use crate::report::Section;
@@ -55,11 +56,7 @@ fn read_line(input: &InputReport) -> String {
 
 /// What was skipped and what was mended, a line each.
 pub(super) fn losses(input: &InputReport) -> Vec<String> {
-    let mut lines: Vec<String> = input
-        .skipped
-        .iter()
-        .map(|it| format!("skipped {} × {} (first: {})", units::count(it.count), it.reason, it.example))
-        .collect();
+    let mut lines: Vec<String> = input.skip_lines().collect();
     let mended: Vec<String> = input
         .repaired
         .counts()
@@ -78,11 +75,13 @@ pub(super) fn write_next(out: &mut dyn Write, plan: &Plan, sections: &[Section],
     let Some(next) = sections.iter().find_map(|it| it.next.as_ref()) else { return Ok(()) };
     let mut words = vec!["analyze-traces".to_owned()];
     // What looks like a flag is none behind a directory.
-    let input = |it: &String| if it.len() > 1 && it.starts_with('-') { format!("./{it}") } else { it.clone() };
-    words.extend(plan.inputs.iter().map(|it| quoted(&input(it))));
+    let input = |it: &str| if it.len() > 1 && it.starts_with('-') { format!("./{it}") } else { it.to_owned() };
+    // What is not UTF-8 cannot be shown so that it could be copied.
+    let Some(inputs) = plan.inputs.iter().map(|it| it.to_str()).collect::<Option<Vec<&str>>>() else { return Ok(()) };
+    words.extend(inputs.iter().map(|it| quoted(&input(it))));
     words.extend(flags_to_repeat(plan));
     words.extend(next.iter().map(|it| quoted(it)));
-    if plan.inputs.iter().any(|it| it == "-") {
+    if inputs.contains(&"-") {
         // Standard input is used up.
         words.insert(0, "COMMAND |".to_owned());
     }
@@ -101,6 +100,9 @@ pub(super) fn write_next(out: &mut dyn Write, plan: &Plan, sections: &[Section],
 /// Without the filters that look for spans: the next command has its own, and one span has to meet all of them.
 fn flags_to_repeat(plan: &Plan) -> Vec<String> {
     let mut words = Vec::new();
+    if let Some(format) = plan.split.format.and_then(|it| format_names().nth(it)) {
+        words.push(format!("--format {format}"));
+    }
     if plan.split.lenient {
         words.push("--lenient".to_owned());
     }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::filter::Filter;
 use crate::input::source::Source;
 use crate::model::Repairs;
-use crate::pipeline::Tally;
+use crate::pipeline::{BROKEN_PIECE, Tally};
+use crate::render::units;
 
 /// What was read, and how well.
 #[derive(Debug, Serialize)]
@@ -50,6 +51,12 @@ pub(super) struct SkipReport {
 }
 
 impl InputReport {
+    /// What was skipped beyond the pieces that [`InputReport::incomplete_reasons`] tells of, a line each.
+    pub(super) fn skip_lines(&self) -> impl Iterator<Item = String> {
+        let others = self.skipped.iter().filter(|it| it.reason != BROKEN_PIECE);
+        others.map(|it| format!("skipped {} × {} (first: {})", units::count(it.count), it.reason, it.example))
+    }
+
     /// `kept`: how many traces passed each filter, then how many passed all.
     pub(super) fn new(sources: &[Source], tally: &Tally, filter: &Filter, kept: &[u64]) -> InputReport {
         let mut incomplete_reasons = tally.incomplete.clone();

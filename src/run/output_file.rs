@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
+use crate::failure::Failure;
+
 /// A file being written. Dropped without [`OutputFile::finish`] it leaves nothing behind.
 pub(super) struct OutputFile<'a> {
     out: Destination,
@@ -43,6 +45,10 @@ impl<'a> OutputFile<'a> {
             // Subject to the umask, as any new file; a file that is there keeps what it has.
             let mode = target.metadata().map_or(0o666, |it| it.permissions().mode());
             builder.permissions(std::fs::Permissions::from_mode(mode));
+        }
+        if !directory.exists() {
+            let what = format!("there is no directory {}", directory.display());
+            return Err(Failure::with_hint(what, "make it first (mkdir -p), or name another file").into());
         }
         let temporary = builder
             .tempfile_in(directory)

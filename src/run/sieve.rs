@@ -36,9 +36,10 @@ impl<'a> Sieve<'a> {
         }
         // For hints when nothing is left: only filters can leave nothing.
         if self.kept.len() > 1 {
+            let asks_for_operations = !self.filter.operations.is_empty() || !self.filter.roots.is_empty();
             for span in trace.spans() {
                 self.services.insert(span.service);
-                if !self.filter.operations.is_empty() {
+                if asks_for_operations {
                     self.operations.insert(span.operation);
                 }
             }

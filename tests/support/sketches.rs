@@ -24,7 +24,7 @@ impl Random {
     }
 }
 
-/// A trace of up to 12 spans over few services, with errors, queues, databases and unknown durations.
+/// A trace of up to 12 spans over few services, with errors, queues, databases, proxies and unknown durations.
 pub fn sketch(random: &mut Random) -> String {
     let mut text = String::new();
     let mut depth = 0;
@@ -34,7 +34,7 @@ pub fn sketch(random: &mut Random) -> String {
         depth = if nth == 0 { 0 } else { random.below(depth + 2).max(u64::from(random.below(20) > 0)) };
         let start = base + random.below(50);
         let end = if random.below(20) == 0 { "?".to_owned() } else { (start + random.below(60)).to_string() };
-        let service = random.pick(&["web", "cart", "db", "mail", "a:b"]);
+        let service = random.pick(&["web", "cart", "db", "mail", "a:b", "cart.shop", "istio-proxy"]);
         let operation = random.pick(&["GET /", "SELECT", "handle", "publish order"]);
         let indent = "  ".repeat(depth as usize);
         write!(text, "{indent}{service} {operation} {start}..{end}").unwrap();
@@ -50,6 +50,10 @@ pub fn sketch(random: &mut Random) -> String {
             (9, "peer.service=bank"),
             (9, "messaging.system=kafka"),
             (15, "?99"),
+            (6, "component=proxy"),
+            (12, "upstream_cluster=inbound|80||"),
+            (12, "upstream_cluster=outbound|80||cart.shop.svc.cluster.local"),
+            (12, "! response_flags=UF,URX"),
         ] {
             if random.below(one_in) == 0 {
                 write!(text, " {words}").unwrap();

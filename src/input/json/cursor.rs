@@ -62,6 +62,20 @@ pub(crate) enum Value<'a> {
     Container(&'a str),
 }
 
+/// A scalar that may stand where a text belongs.
+pub(crate) fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(text) => Some(Cow::Borrowed(text)),
+        _ => None,
+    }
+}
+
+/// The same; what is empty is none.
+pub(crate) fn nonempty_text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
+    text_of(value).filter(|it| !it.is_empty())
+}
+
 /// A position in a JSON text.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {

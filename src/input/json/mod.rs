@@ -6,7 +6,7 @@ mod node;
 mod scan;
 mod simd;
 
-pub(crate) use cursor::{Cursor, Fault, Problem, Value};
+pub(crate) use cursor::{Cursor, Fault, Problem, Value, nonempty_text_of, text_of};
 pub(crate) use layout::Layout;
 pub(crate) use node::Node;
 pub(crate) use scan::Scanner;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::mesh::{End, Hop};
 use super::zipkin::{Link, Teller};
-use super::{Call, Dependencies, Service, Traffic};
+use super::{Adds, Call, Dependencies, Service, Traffic};
 use crate::model::Name;
 use crate::model::semantics::PeerType;
 use crate::passes::sorted;
@@ -42,8 +43,17 @@ impl Joined {
             node.service = service.clone();
             node.is_instrumented = true;
         }
+        let name = |it: End| it.name(|name| state.services.contains_key(&name));
+        for (end, service) in sorted::entries(&state.stood_for) {
+            let node = joined.nodes.entry(name(*end)).or_default();
+            node.service.merge(service.clone());
+            node.is_instrumented = true;
+        }
         for (call, traffic) in sorted::entries(&state.calls) {
             joined.add_edge(call, traffic).n_instrumented += traffic.n_spans;
+        }
+        for (hop, traffic) in sorted::entries(&state.hops) {
+            joined.add_hop(Call { from: name(hop.from), to: name(hop.to), is_async: hop.is_async }, hop, traffic);
         }
         for ((call, peer_type), traffic) in sorted::entries(&state.peers) {
             joined.add_peer(call, *peer_type, traffic);
@@ -63,6 +73,14 @@ impl Joined {
         let edge = self.edges.entry(*call).or_default();
         edge.traffic.merge(traffic.clone());
         edge
+    }
+
+    fn add_hop(&mut self, call: Call, hop: &Hop, traffic: &Traffic) {
+        if hop.is_inferred {
+            self.add_peer(&call, Hop::PEER_TYPE, traffic);
+        } else if call.from != call.to {
+            self.add_edge(&call, traffic).n_instrumented += traffic.n_spans;
+        }
     }
 
     fn add_peer(&mut self, call: &Call, peer_type: PeerType, traffic: &Traffic) {
