@@ -86,7 +86,8 @@ pub fn capture(random: &mut Random) -> String {
 
 /// Spans that differ from others in ids and times alone, as most of a capture's do.
 fn multiply_spans(element: &mut Value, random: &mut Random) {
-    let Some(spans) = element.get_mut("spans").and_then(Value::as_array_mut) else { return };
+    let spans = element.get_mut("spans").and_then(Value::as_array_mut);
+    let Some(spans) = spans.filter(|it| !it.is_empty()) else { return };
     for nth in 0..random.below(20) {
         let mut copy = spans[random.below(spans.len() as u64) as usize].clone();
         if copy.get("spanID").is_some() {
