@@ -238,7 +238,7 @@ impl Reading<'_> {
         let fields = members(raw).unwrap_or_default();
         let all = |key: &'static str| fields.iter().filter(move |it| it.0 == key).map(|it| it.1);
         // Of a key that is there twice the last counts.
-        let last = |key: &'static str| all(key).last();
+        let last = |key: &'static str| all(key).next_back();
         let text = |key: &'static str| last(key).and_then(text_of);
         all("warnings").for_each(|it| warnings(it, said));
         let mut operations = all("operationName").filter(|it| it.get() != "null").map(text_of);
@@ -254,8 +254,8 @@ impl Reading<'_> {
             trace.as_deref(),
             text("parentSpanID").and_then(|it| Id::parse(&it)),
         );
-        let key = all("processID").filter_map(text_of).filter(|it| !it.is_empty()).last();
-        let process = match all("process").filter(|it| members(it).is_some()).last() {
+        let key = all("processID").filter_map(text_of).filter(|it| !it.is_empty()).next_back();
+        let process = match all("process").filter(|it| members(it).is_some()).next_back() {
             Some(embedded) => Process::Embedded(self.process(embedded)),
             None => key.map_or(Process::None, Process::Key),
         };
@@ -366,7 +366,7 @@ fn references<'a>(
             match key.as_str() {
                 "refType" => {
                     let text = text_of(value).filter(|_| value.get().starts_with('"'));
-                    follows = text.is_some_and(|it| it.to_ascii_lowercase() == "follows_from");
+                    follows = text.is_some_and(|it| it.eq_ignore_ascii_case("follows_from"));
                 }
                 "traceID" => trace = text_of(value).and_then(|it| Id::parse(&it)),
                 "spanID" => span = text_of(value).and_then(|it| Id::parse(&it)),
