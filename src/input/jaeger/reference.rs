@@ -254,8 +254,8 @@ impl Reading<'_> {
             trace.as_deref(),
             text("parentSpanID").and_then(|it| Id::parse(&it)),
         );
-        let key = all("processID").filter_map(text_of).filter(|it| !it.is_empty()).next_back();
-        let process = match all("process").filter(|it| members(it).is_some()).next_back() {
+        let key = all("processID").filter_map(text_of).rfind(|it| !it.is_empty());
+        let process = match all("process").rfind(|it| members(it).is_some()) {
             Some(embedded) => Process::Embedded(self.process(embedded)),
             None => key.map_or(Process::None, Process::Key),
         };
