@@ -17,6 +17,7 @@ use crate::passes::{AnyPass, PASSES, PassOptions};
 pub use parse::TimeSpec;
 
 /// What was asked for.
+#[derive(Clone)]
 pub enum Invocation {
     /// Analyze captures.
     Analyze(Box<Plan>),
@@ -34,6 +35,7 @@ pub enum Invocation {
 }
 
 /// An analysis as it was asked for.
+#[derive(Clone)]
 pub struct Plan {
     /// Files, directories, patterns, `-`. Names of files need not be UTF-8.
     pub inputs: Vec<OsString>,
@@ -60,6 +62,7 @@ pub struct Plan {
 }
 
 /// An export as it was asked for.
+#[derive(Clone)]
 pub struct ExportPlan {
     /// What is read and kept; no passes.
     pub plan: Plan,
@@ -68,6 +71,7 @@ pub struct ExportPlan {
 }
 
 /// `--time-range` and `--now`.
+#[derive(Clone)]
 pub struct TimeFilter {
     /// The range.
     pub spec: TimeSpec,
@@ -78,6 +82,7 @@ pub struct TimeFilter {
 }
 
 /// Where and how the report is written.
+#[derive(Clone)]
 pub struct Output {
     /// JSON instead of tables.
     pub json: bool,

@@ -161,8 +161,7 @@ fn read(
         plan.resolve_time_range(now_ns, 0);
     }
     let templates = std::mem::take(&mut plan.passes);
-    let fresh =
-        || Runner { sieve: Sieve::new(&plan.filter), passes: templates.iter().map(|it| it.duplicate()).collect() };
+    let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone() };
     let (runners, tally) = pipeline::read(&reading, &fresh)?;
     let whole = join(runners, &plan.filter);
     let reports = whole.passes.into_iter().map(AnyPass::finish).collect();

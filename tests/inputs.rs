@@ -166,12 +166,47 @@ fn standard_input_is_read_when_named_or_when_nothing_is() {
 }
 
 #[test]
-fn standard_input_can_be_looked_at_twice() {
-    let bytes = std::fs::read(fixture("checkout-incident.json")).unwrap();
-    let output = run_with_input(&["--json", "-", "--time-range", "5m"], &bytes);
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let kept = report["input"]["traces_kept"].as_u64().unwrap();
-    assert!(kept > 0 && kept < 100, "{kept}");
+fn standard_input_can_be_looked_at_twice_however_long_it_is() {
+    let long = std::fs::read(fixture("checkout-incident.json")).unwrap();
+    // More than is kept in memory, and less.
+    let short = &long[..900_000];
+    assert!(long.len() > 1 << 20);
+    for bytes in [&long, short] {
+        // The newest trace has to be known first.
+        let output = run_with_input(&["--json", "--lenient", "-", "--time-range", "5m"], bytes);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let kept = report["input"]["traces_kept"].as_u64().unwrap();
+        let read = report["input"]["traces_read"].as_u64().unwrap();
+        assert!(kept > 0 && kept < read && read > 70, "{kept} of {read}");
+    }
+}
+
+#[test]
+fn short_standard_input_needs_no_temporary_file_and_long_says_that_it_does() {
+    let traces = std::fs::read(fixture("shapes/envelope.json")).unwrap();
+    // Random letters, so that it stays long when compressed.
+    let mut state = 1u32;
+    let letters = (0..3 << 20).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b'a' + (state >> 24) as u8 % 26
+    });
+    let long = [&traces[..], b"\n[\"", &letters.collect::<Vec<u8>>(), b"\"]\n"].concat();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &long).unwrap();
+    let run_nowhere = |args: &[&str], input: &[u8]| {
+        let directory = [("TMPDIR", "/nowhere/to/be/found")];
+        binary::run_in_environment(args, input, &directory)
+    };
+    assert!(run_nowhere(&["--json", "-"], &traces).status.success());
+    for long in [long, packed.finish().unwrap()] {
+        assert!(run_with_input(&["--json", "-"], &long).status.success());
+        for args in [&["-"][..], &["-", "--lenient"]] {
+            let output = run_nowhere(args, &long);
+            let said = stderr(&output);
+            let words = "failed to read <stdin>: failed to keep it in a temporary file for a second look";
+            assert!(output.status.code() == Some(2) && said.contains(words), "{said}");
+        }
+    }
 }
 
 #[test]

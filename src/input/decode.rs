@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::head::HEAD;
+use super::source::Unkept;
 use beside::Beside;
 use gzip::Gzip;
 use utf16::Utf16;
@@ -89,7 +90,7 @@ impl DecodeFault {
     /// What a decoder says of its input; an error of the source itself stays what it is.
     fn of_decoder(layer: &'static str, err: io::Error) -> io::Error {
         let is_passed_on = err.raw_os_error().is_some() || err.kind() == io::ErrorKind::Interrupted;
-        if is_passed_on || err.get_ref().is_some_and(|it| it.is::<DecodeFault>()) {
+        if is_passed_on || err.get_ref().is_some_and(|it| it.is::<DecodeFault>() || it.is::<Unkept>()) {
             return err;
         }
         match err.kind() {

@@ -4,6 +4,8 @@
 //! the spans that name them, and a span's trace id may come last.
 
 mod detect;
+#[cfg(any(test, fuzzing))]
+pub(super) mod reference;
 mod span;
 
 pub(super) use detect::judge as server_errors;

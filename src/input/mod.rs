@@ -27,6 +27,8 @@ mod otel_console;
 mod otlp;
 #[cfg(test)]
 mod parsed;
+#[cfg(any(test, fuzzing))]
+pub mod plain;
 mod py;
 pub mod source;
 mod spans;
@@ -46,7 +48,8 @@ pub(crate) use head::Head;
 pub(crate) use instant::{decimal_ns, rfc3339_ns};
 use jaeger::server_errors;
 pub use split::SplitOptions;
-pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, fault_in, split};
+use split::fault_in;
+pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, split};
 pub(crate) use stream::{Buffer, PIECE, Stream};
 pub use stream::{Chunk, Origin, Place};
 
@@ -164,8 +167,30 @@ pub(crate) trait Parser: Send {
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), json::Fault>;
 }
 
+/// Parses the elements of a chunk, up to the first fault; says where in the chunk that is.
+pub(crate) fn parse(parser: &mut dyn Parser, chunk: &Chunk, sink: &mut dyn Sink) -> Result<(), json::Fault> {
+    parser.begin(chunk.context.as_deref());
+    for element in &chunk.elements {
+        let bytes = &chunk.bytes[element.clone()];
+        sink.begin(element.start);
+        let fault = match std::str::from_utf8(bytes) {
+            Ok(text) => parser.element(text, sink).err(),
+            Err(_) => fault_in(bytes),
+        };
+        if let Some(fault) = fault {
+            return Err(json::Fault { at: element.start + fault.at, ..fault });
+        }
+    }
+    Ok(())
+}
+
 /// Takes what a parser finds.
 pub(crate) trait Sink {
+    /// The next element begins at this byte of its chunk.
+    fn begin(&mut self, start: usize) {
+        let _ = start;
+    }
+
     /// A whole trace; the draft may be taken or left.
     fn trace(&mut self, draft: &mut Draft);
 

@@ -1,12 +1,14 @@
 //! Where bytes come from: files, directories, patterns, standard input.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use tempfile::SpooledTempFile;
 
 use crate::failure::Failure;
 
@@ -23,17 +25,34 @@ pub struct Source {
 #[derive(Debug)]
 enum Kind {
     File(PathBuf),
-    Stdin(Arc<Mutex<Spool>>),
+    Stdin(Mutex<Spool>),
 }
 
-/// Standard input, kept in an unnamed temporary file as it is read, for a second look.
+/// Standard input, kept as it is read, for a second look.
 pub struct Spool {
     input: Option<Box<dyn Read + Send>>,
-    kept: Option<File>,
+    kept: Arc<Mutex<SpooledTempFile>>,
 }
 
-impl std::fmt::Debug for Spool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// So much of standard input is kept in memory; what is larger, in an unnamed temporary file.
+const MOST_IN_MEMORY: usize = 1 << 20;
+
+impl Spool {
+    fn of(input: Box<dyn Read + Send>) -> Spool {
+        Spool { input: Some(input), kept: Arc::new(Mutex::new(SpooledTempFile::new(MOST_IN_MEMORY))) }
+    }
+
+    fn open(&mut self) -> Box<dyn Read + Send> {
+        let kept = Arc::clone(&self.kept);
+        match self.input.take() {
+            Some(input) => Box::new(Tee { input, kept }),
+            None => Box::new(Again { kept, at: 0 }),
+        }
+    }
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spool").field("is_read", &self.input.is_none()).finish()
     }
 }
@@ -46,18 +65,7 @@ impl Source {
                 let file = File::open(path).with_context(|| format!("failed to read {}", self.name))?;
                 Ok(Box::new(file))
             }
-            Kind::Stdin(spool) => {
-                let mut locked = spool.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(input) = locked.input.take() {
-                    let kept = tempfile::tempfile().context("failed to make a temporary file for standard input")?;
-                    locked.kept = Some(kept.try_clone().context("failed to keep standard input")?);
-                    return Ok(Box::new(Tee { input, kept }));
-                }
-                let kept = locked.kept.as_ref().expect("standard input was read before");
-                let mut again = kept.try_clone().context("failed to read standard input again")?;
-                again.seek(SeekFrom::Start(0)).context("failed to read standard input again")?;
-                Ok(Box::new(again))
-            }
+            Kind::Stdin(spool) => Ok(locked(spool).open()),
         }
     }
 
@@ -90,15 +98,48 @@ impl Source {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Standard input, read for the first time.
 struct Tee {
     input: Box<dyn Read + Send>,
-    kept: File,
+    kept: Arc<Mutex<SpooledTempFile>>,
 }
 
 impl Read for Tee {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n_read = self.input.read(buf)?;
-        self.kept.write_all(&buf[..n_read])?;
+        locked(&self.kept).write_all(&buf[..n_read]).map_err(|err| io::Error::new(err.kind(), Unkept(err)))?;
+        Ok(n_read)
+    }
+}
+
+/// Standard input could not be kept: nothing is wrong with what was read.
+#[derive(Debug)]
+pub(crate) struct Unkept(io::Error);
+
+impl fmt::Display for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to keep it in a temporary file for a second look: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unkept {}
+
+/// Standard input, read again.
+struct Again {
+    kept: Arc<Mutex<SpooledTempFile>>,
+    at: u64,
+}
+
+impl Read for Again {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut kept = locked(&self.kept);
+        kept.seek(SeekFrom::Start(self.at))?;
+        let n_read = kept.read(buf)?;
+        self.at += n_read as u64;
         Ok(n_read)
     }
 }
@@ -113,8 +154,7 @@ pub fn find(inputs: &[OsString], stdin: impl FnOnce() -> Box<dyn Read + Send>) -
     for input in inputs {
         if input == "-" {
             if let Some(stdin) = stdin.take() {
-                let spool = Spool { input: Some(stdin()), kept: None };
-                let kind = Kind::Stdin(Arc::new(Mutex::new(spool)));
+                let kind = Kind::Stdin(Mutex::new(Spool::of(stdin())));
                 sources.push(Source { name: STDIN.to_owned(), is_named: true, kind });
             }
             continue;

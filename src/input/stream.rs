@@ -9,8 +9,9 @@ use std::sync::Arc;
 pub(crate) use buffer::Buffer;
 
 /// How many bytes are read before a piece is handed on: large enough that handing on costs nothing,
-/// small enough that the pieces in flight fit the second-level cache of several cores.
-pub(crate) const PIECE: usize = 1 << 20;
+/// small enough that the pieces in flight fit the second-level cache of several cores. Fuzzed texts are
+/// small, and have edges of pieces all the same.
+pub(crate) const PIECE: usize = if cfg!(fuzzing) { 1 << 12 } else { 1 << 20 };
 
 /// Some whole elements of a source, to be parsed on their own.
 #[derive(Debug)]

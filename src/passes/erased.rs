@@ -32,6 +32,12 @@ pub trait AnyPass: Send + Sync {
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
+impl Clone for Box<dyn AnyPass> {
+    fn clone(&self) -> Box<dyn AnyPass> {
+        (**self).duplicate()
+    }
+}
+
 struct Running<P>(P);
 
 impl<P: Pass> AnyPass for Running<P> {

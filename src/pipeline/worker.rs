@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::keep::{Arena, Keeper, Segment, recall};
 use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
-use crate::input::{Batch, Buffer, Chunk, Emit, FORMATS, Parser, Place, Sink, fault_in};
+use crate::input::{Batch, Buffer, Chunk, Emit, FORMATS, Parser, Place, Sink, parse};
 use crate::model::{Assembler, Draft, DraftSpan, Id, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
@@ -49,19 +49,10 @@ impl<'a, C: Consumer> Worker<'a, C> {
     fn process(&mut self, chunk: &Chunk) -> bool {
         let format = chunk.origin.format;
         let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
-        parser.begin(chunk.context.as_deref());
-        for element in &chunk.elements {
-            let bytes = &chunk.bytes[element.clone()];
-            let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, chunk, start: element.start };
-            let fault = match std::str::from_utf8(bytes) {
-                Ok(text) => parser.element(text, &mut sink).err(),
-                Err(_) => fault_in(bytes),
-            };
-            if let Some(fault) = fault {
-                let place = chunk.place(element.start + fault.at);
-                self.shared.report(chunk.origin, place, fault.problem.to_string());
-                return false;
-            }
+        let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, chunk, start: 0 };
+        if let Err(fault) = parse(&mut **parser, chunk, &mut sink) {
+            self.shared.report(chunk.origin, chunk.place(fault.at), fault.problem.to_string());
+            return false;
         }
         if !self.stage.consumer.wants_more() {
             self.shared.stopped.store(true, Ordering::Relaxed);
@@ -127,6 +118,10 @@ impl<C> ElementSink<'_, C> {
 }
 
 impl<C: Consumer> Sink for ElementSink<'_, C> {
+    fn begin(&mut self, start: usize) {
+        self.start = start;
+    }
+
     fn trace(&mut self, draft: &mut Draft) {
         let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
         let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();

@@ -16,9 +16,15 @@ pub fn run(args: &[&str]) -> Output {
 
 /// A run with these bytes on standard input.
 pub fn run_with_input(args: &[&str], input: &[u8]) -> Output {
+    run_in_environment(args, input, &[])
+}
+
+/// A run with these bytes on standard input, and these variables set.
+pub fn run_in_environment(args: &[&str], input: &[u8], variables: &[(&str, &str)]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_analyze-traces"))
         .args(args)
         .env_remove("NO_COLOR")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

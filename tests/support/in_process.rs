@@ -2,14 +2,22 @@
 
 use std::io::{Cursor, sink};
 
-use analyze_traces::cli;
+use analyze_traces::cli::{self, Invocation};
 use analyze_traces::run::{Surroundings, run};
 use serde_json::Value;
 
 /// The JSON report of a run, or the words of its error.
 pub fn analyze(args: &[&str], stdin: &[u8]) -> Result<Value, String> {
-    let args = ["analyze-traces", "--json"].iter().chain(args).map(std::ffi::OsString::from);
-    let invocation = cli::parse(args).unwrap();
+    printed(invocation(&[&["--json"], args].concat()), stdin).map(|it| serde_json::from_slice(&it).unwrap())
+}
+
+/// What is to be run with these arguments.
+pub fn invocation(args: &[&str]) -> Invocation {
+    cli::parse(["analyze-traces"].iter().chain(args).map(std::ffi::OsString::from)).unwrap()
+}
+
+/// What a run prints, or the words of its error.
+pub fn printed(invocation: Invocation, stdin: &[u8]) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     let mut surroundings = Surroundings {
         out: &mut out,
@@ -24,7 +32,7 @@ pub fn analyze(args: &[&str], stdin: &[u8]) -> Result<Value, String> {
         unfinished: &std::sync::Mutex::default(),
     };
     match run(invocation, &mut surroundings) {
-        Ok(_) => Ok(serde_json::from_slice(&out).unwrap()),
+        Ok(_) => Ok(out),
         Err(err) => Err(format!("{err:#}")),
     }
 }
