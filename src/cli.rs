@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and what it means.
 
 mod parse;
+mod server;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -14,7 +15,8 @@ use crate::filter::{Bound, Filter, TagFilter, TimeRange};
 use crate::input::SplitOptions;
 use crate::model::{AsyncChildren, DeriveOptions, Id};
 use crate::passes::{AnyPass, PASSES, PassOptions};
-pub use parse::TimeSpec;
+pub use parse::{TimeSpec, bound, time_range};
+pub use server::ServerArgs;
 
 /// What was asked for.
 #[derive(Clone)]
@@ -37,8 +39,10 @@ pub enum Invocation {
 /// An analysis as it was asked for.
 #[derive(Clone)]
 pub struct Plan {
-    /// Files, directories, patterns, `-`. Names of files need not be UTF-8.
+    /// Files, directories, patterns, `-`, addresses. Names of files need not be UTF-8.
     pub inputs: Vec<OsString>,
+    /// How servers are asked.
+    pub server: ServerArgs,
     /// How many threads parse.
     pub threads: NonZeroUsize,
     /// How streams are cut.
@@ -53,6 +57,8 @@ pub struct Plan {
     pub time_range: Option<TimeFilter>,
     /// How traces are derived.
     pub derive: DeriveOptions,
+    /// Compare the calls between services with the server's own count.
+    pub check: bool,
     /// The passes to run, in the order of the report.
     pub passes: Vec<Box<dyn AnyPass>>,
     /// Their names.
@@ -68,6 +74,8 @@ pub struct ExportPlan {
     pub plan: Plan,
     /// What is written, by its index.
     pub target: usize,
+    /// Go on with a file of lines.
+    pub append: bool,
 }
 
 /// `--time-range` and `--now`.
@@ -123,21 +131,24 @@ Exit status:
   0    it ran (also when the output was closed early, or no trace was left)
   1    it ran, and a limit you set was exceeded
   2    it could not run: usage, unreadable input, no traces with --fail-empty,
-       a --trace-id that is nowhere
+       a --trace-id that is nowhere, a server that did not give all (but --partial)
   130  stopped by Ctrl-C or kill
 
 Examples:
   analyze-traces traces.json
   analyze-traces traces.json --service checkout --errors-only --time-range 1h
+  analyze-traces http://jaeger:16686 --service checkout --time-range 1h --errors-only
   kubectl logs exporter | analyze-traces - --bottlenecks --json | jq .bottlenecks[0]";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 struct InputArgs {
-    /// Captures: files, directories, patterns, or - for standard input
+    /// Captures: files, directories, patterns, - for standard input, addresses of servers
     ///
     /// Directories are searched for captures, other files in them are passed over. Without any,
-    /// standard input is read if it is not a terminal.
+    /// standard input is read if it is not a terminal. An address is that of a Jaeger, Zipkin or
+    /// Tempo (http://jaeger:16686, with a base path if there is one), of a trace or search there as
+    /// a browser shows it, or of a file.
     #[arg(value_name = "INPUT")]
     inputs: Vec<OsString>,
 
@@ -214,7 +225,8 @@ struct FilterArgs {
 
     /// Keep traces that start in this range: 1h, 30m, 2d, or START..END
     ///
-    /// A length counts back from the newest trace start (see --now). START and END are RFC 3339
+    /// A length counts back from the newest trace start (see --now), for servers from the clock (1h
+    /// if nothing is said). START and END are RFC 3339
     /// (2026-01-31T10:00:00Z), dates or numbers since the epoch; either may be left out; END is
     /// not included. All times are UTC.
     #[arg(long, value_name = "RANGE", value_parser = parse::time_range)]
@@ -247,6 +259,10 @@ struct AnalysisArgs {
     /// Move servers whose clock is off into the calls they answer
     #[arg(long)]
     skew_correction: bool,
+
+    /// Compare the calls between services with the server's own count, and list what differs
+    #[arg(long, help_heading = "Server")]
+    check: bool,
 }
 
 #[derive(Debug, Args)]
@@ -279,11 +295,15 @@ parents as they were found. What a form has no place for is counted on standard 
 Traces come in the order of the input, those with differing copies or scattered spans
 last; the bytes are the same every time.
 
+What comes from a server is written as it arrives. Stopped by Ctrl-C, the file is closed with
+what there is (--to jaeger says so in its `errors`); a second Ctrl-C leaves nothing.
+
 Exit status as for analyze-traces: without traces it is an empty document and 0.
 
 Examples:
   analyze-traces export traces.json --errors-only -o failed.json
   analyze-traces export traces/ --service checkout --to otlp -o checkout.jsonl.gz
+  analyze-traces fetch http://jaeger:16686 --service checkout --time-range 1d -o checkout.json.gz
   analyze-traces export traces.json --to csv | head -3";
 
 #[derive(Debug, Args)]
@@ -296,6 +316,10 @@ struct ExportArgs {
     /// Write to this file, all at once or not at all; compressed if it ends in .gz or .zst
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Go on with the file, which holds otlp or spans: traces already in it are left out
+    #[arg(long)]
+    append: bool,
 
     /// Move servers whose clock is off into the calls they answer
     #[arg(long)]
@@ -314,9 +338,11 @@ fn targets() -> impl TypedValueParser<Value = usize> {
 
 fn export_command() -> Command {
     let command = Command::new("export")
+        .visible_alias("fetch")
         .about("Write the traces that are kept as Jaeger, OTLP or Zipkin JSON, normalized spans or CSV")
         .after_help(EXPORT_AFTER_HELP);
-    ExportArgs::augment_args(FilterArgs::augment_args(InputArgs::augment_args(command)))
+    let command = ServerArgs::augment_args(FilterArgs::augment_args(InputArgs::augment_args(command)));
+    ExportArgs::augment_args(command)
 }
 
 /// Everything that may be typed.
@@ -328,7 +354,7 @@ pub fn command() -> Command {
         .subcommand_negates_reqs(true)
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true);
-    let command = FilterArgs::augment_args(InputArgs::augment_args(command));
+    let command = ServerArgs::augment_args(FilterArgs::augment_args(InputArgs::augment_args(command)));
     let mut command = command.next_help_heading("Analysis");
     for pass in PASSES.iter().filter(|it| !it.always) {
         command = command.arg(Arg::new(pass.name).long(pass.name).action(ArgAction::SetTrue).help(pass.about));
@@ -368,6 +394,7 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Invoc
 fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
     let input = InputArgs::from_arg_matches(matches)?;
     let filter = FilterArgs::from_arg_matches(matches)?;
+    let server = ServerArgs::from_arg_matches(matches)?;
     let analysis = AnalysisArgs::from_arg_matches(matches)?;
     let output = OutputArgs::from_arg_matches(matches)?;
     let options = PassOptions { top: analysis.top, examples: analysis.examples, verbose: output.verbose };
@@ -394,7 +421,11 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         width: output.width.map(usize::from),
         verbose: output.verbose,
     };
-    Ok(Plan { passes, pass_names, ..plan_of(input, filter, derive, output) })
+    let check = analysis.check;
+    if check && !pass_names.contains(&"dependencies") {
+        return Err(command().error(clap::error::ErrorKind::MissingRequiredArgument, "--check needs --dependencies"));
+    }
+    Ok(Plan { check, passes, pass_names, ..plan_of(input, filter, server, derive, output) })
 }
 
 fn export_plan(matches: &ArgMatches) -> Result<ExportPlan, clap::Error> {
@@ -403,7 +434,8 @@ fn export_plan(matches: &ArgMatches) -> Result<ExportPlan, clap::Error> {
     let file = file_of(export.output);
     let output = Output { json: false, file, color: ColorWhen::Never, width: None, verbose: export.verbose };
     let (input, filter) = (InputArgs::from_arg_matches(matches)?, FilterArgs::from_arg_matches(matches)?);
-    Ok(ExportPlan { plan: plan_of(input, filter, derive, output), target: export.to })
+    let server = ServerArgs::from_arg_matches(matches)?;
+    Ok(ExportPlan { plan: plan_of(input, filter, server, derive, output), target: export.to, append: export.append })
 }
 
 /// As everywhere, - is the standard stream.
@@ -412,10 +444,11 @@ fn file_of(typed: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// A plan without passes.
-fn plan_of(input: InputArgs, filter: FilterArgs, derive: DeriveOptions, output: Output) -> Plan {
+fn plan_of(input: InputArgs, filter: FilterArgs, server: ServerArgs, derive: DeriveOptions, output: Output) -> Plan {
     let max_element_bytes = input.max_trace_bytes;
     Plan {
         inputs: input.inputs,
+        server,
         threads: input.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         split: SplitOptions { lenient: input.lenient, max_element_bytes, format: input.format },
         max_decompressed: input.max_decompressed,
@@ -434,6 +467,7 @@ fn plan_of(input: InputArgs, filter: FilterArgs, derive: DeriveOptions, output: 
             time_range: None,
         },
         derive,
+        check: false,
         passes: Vec::new(),
         pass_names: Vec::new(),
         output,

@@ -13,6 +13,8 @@
 //!   and one line in `FORMATS`.
 //! * [`model`] assembles drafts into traces (parents before children, every repair counted) and
 //!   derives what several passes need: self time, main root, critical paths.
+//! * [`fetch`] gets traces out of running servers: a source whose bytes are read while they come. What to ask
+//!   for is a pure state machine (`fetch::slicer`); requests, pages and the spool are around it.
 //! * [`filter`] keeps or drops whole traces.
 //! * [`passes`] look at traces one by one, on any thread; their states merge. A pass is one file and
 //!   one line in [`passes::PASSES`]; its flags, help, JSON keys, tables and law tests follow.
@@ -20,7 +22,7 @@
 //! * `export` writes kept traces in another form instead. A target is one file and one line in `TARGETS`.
 //! * `pipeline` moves all this over threads, [`cli`] says what was asked for, [`run`] puts it together.
 //!
-//! `model` and [`stats`] name nothing of ours; `input` and `filter` name `model`; `passes` name
+//! `model` and [`stats`] name nothing of ours; `input` and `filter` name `model`; `fetch` names `model` and `input`; `passes` name
 //! `model`, `stats` and `report`; `export` names
 //! `model`; `render` names `report`. A test (`tests/layers.rs`) reads the `use`
 //! lines and holds them to it.
@@ -50,6 +52,7 @@
 pub mod cli;
 mod export;
 pub mod failure;
+pub mod fetch;
 pub mod filter;
 pub mod input;
 pub mod model;

@@ -4,16 +4,16 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use analyze_traces::cli;
 use analyze_traces::failure::Failure;
-use analyze_traces::run::{Exit, Surroundings};
+use analyze_traces::run::{Exit, Interrupts, Surroundings};
 
 const LIMIT_EXCEEDED: u8 = 1;
 const COULD_NOT_RUN: u8 = 2;
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     watch_for_interrupts();
@@ -36,6 +36,8 @@ fn main() -> ExitCode {
                 || std::env::var_os("TERM").is_some_and(|it| it == "dumb"),
             now_ns: now_ns(),
             unfinished: &UNFINISHED,
+            variable: &|name| std::env::var(name).ok(),
+            interrupts: &INTERRUPTS,
         };
         analyze_traces::run::run(invocation, &mut surroundings).and_then(|exit| Ok(out.flush().map(|()| exit)?))
     };
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Exit::Success) => ExitCode::SUCCESS,
         Ok(Exit::LimitExceeded) => LIMIT_EXCEEDED.into(),
+        Ok(Exit::Incomplete) => COULD_NOT_RUN.into(),
+        Ok(Exit::Interrupted) => INTERRUPTED.into(),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
         Err(err) => report(&err),
     }
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
 
 static FINISHED: AtomicBool = AtomicBool::new(false);
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+static INTERRUPTS: LazyLock<Interrupts> = LazyLock::new(Interrupts::default);
 
 /// Ctrl-C, and `kill` likewise, end the process with the usual status; a report being written to a file is either whole or not there.
 #[expect(clippy::exit, reason = "a signal has no other way out")]
@@ -59,13 +64,17 @@ fn watch_for_interrupts() {
         if FINISHED.load(Ordering::SeqCst) {
             return;
         }
+        let is_second = INTERRUPTS.came.swap(true, Ordering::SeqCst);
+        if INTERRUPTS.are_awaited.load(Ordering::SeqCst) && !is_second {
+            return;
+        }
         // Held until the end: the file cannot be renamed in between.
         let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = &*unfinished {
             let _ = std::fs::remove_file(path);
         }
         let _ = writeln!(io::stderr());
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED.into());
     });
 }
 

@@ -10,7 +10,7 @@ mod keep;
 mod seen;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -203,7 +203,9 @@ fn read_once<C: Consumer>(
     let seen = shared.seen.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     let (mut finishers, keepers): (Vec<_>, Vec<_>) = workers.into_iter().map(|it| (it.finisher, it.keeper)).unzip();
     if seen.conflicts.is_empty() {
-        finish_held(&mut finishers, &keepers, &seen.complete).context("failed to read back what was kept for later")?;
+        let came_again = reading.sources.iter().filter_map(Source::feed).flat_map(|it| it.ended().came_again).collect();
+        finish_held(&mut finishers, &keepers, &seen.complete, &came_again)
+            .context("failed to read back what was kept for later")?;
     }
     for (source, n_traces) in &seen.n_loose {
         tally.sources.entry(*source).or_default().n_traces += n_traces;
@@ -212,6 +214,10 @@ fn read_once<C: Consumer>(
     for finisher in finishers {
         consumers.push(finisher.consumer);
         tally.merge(finisher.tally);
+    }
+    for source in reading.sources {
+        let incomplete = source.feed().map(|it| it.ended().incomplete).unwrap_or_default();
+        tally.incomplete.extend(incomplete.iter().map(|it| format!("{}: {it}", source.name)));
     }
     for (idx, source) in &tally.sources {
         tally.incomplete.extend(source.incomplete.iter().map(|it| format!("{}: {it}", reading.sources[*idx].name)));
@@ -231,14 +237,16 @@ fn finish_held<C: Consumer>(
     finishers: &mut [Finisher<C>],
     keepers: &[Keeper],
     complete: &[Complete],
+    came_again: &HashSet<u128>,
 ) -> io::Result<()> {
     let taken = AtomicUsize::new(0);
     let next = || complete.get(taken.fetch_add(1, Ordering::Relaxed));
     if let [finisher] = finishers {
-        return finisher.run(keepers, &mut { next });
+        return finisher.run(keepers, came_again, &mut { next });
     }
     std::thread::scope(|scope| {
-        let handles: Vec<_> = finishers.iter_mut().map(|it| scope.spawn(|| it.run(keepers, &mut { next }))).collect();
+        let handles: Vec<_> =
+            finishers.iter_mut().map(|it| scope.spawn(|| it.run(keepers, came_again, &mut { next }))).collect();
         handles.into_iter().try_for_each(|it| it.join().expect("a worker does not panic"))
     })
 }

@@ -10,10 +10,24 @@ pub trait Report {
     /// The same for eyes.
     fn section(&self) -> Section;
 
+    /// Compares with what a server says of the calls between services, if it is about those.
+    fn compare_calls(&mut self, theirs: &TheirCalls) {
+        let _ = theirs;
+    }
+
     /// What the section says and a reader of the JSON must not miss.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// What a server says of the calls between services.
+#[derive(Clone, Debug, Default)]
+pub struct TheirCalls {
+    /// Caller, called, how often.
+    pub calls: Vec<(String, String, u64)>,
+    /// Only calls from or to these were looked at; none is all.
+    pub services: Vec<String>,
 }
 
 /// What a person reads of one pass.

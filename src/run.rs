@@ -1,6 +1,7 @@
 //! One analysis from plan to printed report.
 
 mod export;
+mod fetching;
 mod formats;
 mod heading;
 mod input_report;
@@ -10,9 +11,11 @@ mod progress;
 mod sieve;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -20,6 +23,7 @@ use serde::Serialize;
 
 use crate::cli::{self, ColorWhen, Invocation, Plan};
 use crate::failure::Failure;
+use crate::fetch::Server;
 use crate::filter::Filter;
 use crate::input::source::{self, Source};
 use crate::model::{Name, Trace, Wanted, is_plausible};
@@ -27,6 +31,7 @@ use crate::passes::AnyPass;
 use crate::pipeline::{self, Consumer, Differing, Reading, Tally};
 use crate::render::{self, Look};
 use crate::report::{Report, Section};
+use fetching::Fetched;
 use input_report::InputReport;
 use output_file::OutputFile;
 use progress::Progress;
@@ -54,6 +59,19 @@ pub struct Surroundings<'a> {
     pub now_ns: i64,
     /// A file being written, to be removed if the process is stopped.
     pub unfinished: &'a Mutex<Option<PathBuf>>,
+    /// The environment's variables.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// What a stop does.
+    pub interrupts: &'a Interrupts,
+}
+
+/// How the process takes Ctrl-C.
+#[derive(Debug, Default)]
+pub struct Interrupts {
+    /// The first is not the end: what there is will be finished.
+    pub are_awaited: AtomicBool,
+    /// There was one.
+    pub came: Arc<AtomicBool>,
 }
 
 /// How it went, if it went at all.
@@ -63,6 +81,10 @@ pub enum Exit {
     Success,
     /// It ran, and a limit that the user set was exceeded.
     LimitExceeded,
+    /// It ran, but a server did not give all; that has been said.
+    Incomplete,
+    /// It was stopped, and finished what it had begun.
+    Interrupted,
 }
 
 /// Does what was asked for.
@@ -103,15 +125,21 @@ struct Findings {
 
 fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    let sources = find_sources(&mut plan, surroundings)?;
+    let (sources, servers) = find_sources(&mut plan, surroundings)?;
     let now_ns = surroundings.now_ns;
-    let findings = {
-        let progress = Progress::new(&mut *surroundings.err, surroundings.err_is_terminal, &sources);
+    let mut findings = {
+        let is_shown = surroundings.err_is_terminal && !plan.server.quiet;
+        let progress = Progress::new(&mut *surroundings.err, is_shown, &sources);
         let show = |n_bytes| progress.show(n_bytes);
-        let findings = read(&mut plan, &sources, now_ns, &show, started);
+        let findings = progress.ticking(|| read(&mut plan, &sources, now_ns, &show, started));
         progress.clear();
         findings?
     };
+    let fetched = Fetched::of(&sources)?;
+    if plan.check {
+        let theirs = fetching::calls(&plan, &servers, now_ns, surroundings.err)?;
+        findings.reports.iter_mut().for_each(|it| it.compare_calls(&theirs));
+    }
     check_kept(&plan, &findings)?;
     check_output(&plan, findings.input.sources.iter().map(|it| it.name.as_str()))?;
     if plan.output.verbose {
@@ -121,12 +149,17 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
     if plan.output.json || plan.output.file.is_some() {
         warn_of_losses(&findings, surroundings.err)?;
     }
+    fetched.warn(surroundings.err)?;
     warn(&plan, &findings, surroundings.err)?;
     write_report(&plan, &findings, surroundings)?;
-    Ok(Exit::Success)
+    fetched.exit(&plan, surroundings)
 }
 
-fn find_sources(plan: &mut Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Vec<Source>> {
+/// What is read, and the servers among it.
+fn find_sources(
+    plan: &mut Plan,
+    surroundings: &mut Surroundings<'_>,
+) -> anyhow::Result<(Vec<Source>, Vec<Arc<Server>>)> {
     if plan.inputs.is_empty() {
         if surroundings.stdin_is_terminal {
             let hint = "name a capture: analyze-traces traces.json (or - for standard input; see --help)";
@@ -134,8 +167,12 @@ fn find_sources(plan: &mut Plan, surroundings: &mut Surroundings<'_>) -> anyhow:
         }
         plan.inputs.push("-".into());
     }
+    let (fed, servers) = fetching::sources(plan, surroundings)?;
     let stdin = surroundings.stdin.take();
-    source::find(&plan.inputs, || stdin.unwrap_or_else(|| Box::new(io::empty())))
+    let named: Vec<OsString> = plan.inputs.iter().filter(|it| fetching::address(it).is_none()).cloned().collect();
+    let mut sources = source::find(&named, || stdin.unwrap_or_else(|| Box::new(io::empty())))?;
+    sources.extend(fed);
+    Ok((source::in_order(sources), servers))
 }
 
 fn read(

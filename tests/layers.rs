@@ -12,13 +12,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("report", &["report"]),
     ("input", &["input", "model", "failure"]),
+    ("fetch", &["fetch", "input", "model", "failure"]),
     ("filter", &["model"]),
     ("passes", &["passes", "model", "stats", "report"]),
     ("render", &["render", "report"]),
     ("pipeline", &["pipeline", "input", "model", "failure"]),
     ("export", &["export", "model"]),
-    ("cli", &["cli", "export", "filter", "input", "model", "passes"]),
-    ("run", &["run", "cli", "export", "failure", "filter", "input", "model", "passes", "pipeline", "render", "report"]),
+    ("cli", &["cli", "export", "fetch", "filter", "input", "model", "passes"]),
+    (
+        "run",
+        &[
+            "run", "cli", "export", "failure", "fetch", "filter", "input", "model", "passes", "pipeline", "render",
+            "report",
+        ],
+    ),
 ];
 
 fn rust_files(path: &Path, files: &mut Vec<PathBuf>) {

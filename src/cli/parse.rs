@@ -64,7 +64,16 @@ fn scaled(number: &str, unit_ns: i64) -> Option<i64> {
     i64::try_from(ns).ok()
 }
 
-pub(super) fn bound(text: &str) -> Result<Bound, String> {
+/// How long something may take.
+pub(super) fn timeout(text: &str) -> Result<std::time::Duration, String> {
+    match duration_ns(text)? {
+        0 => Err("expected a duration above zero (30s, 2m)".to_owned()),
+        ns => Ok(std::time::Duration::from_nanos(ns.unsigned_abs())),
+    }
+}
+
+/// A bound on durations.
+pub fn bound(text: &str) -> Result<Bound, String> {
     Ok(Bound { ns: duration_ns(text)?, typed: text.to_owned() })
 }
 
@@ -91,7 +100,8 @@ pub(super) fn moment_ns(text: &str) -> Result<i64, String> {
     i64::try_from(timestamp.as_nanosecond()).map_err(|_| refused())
 }
 
-pub(super) fn time_range(text: &str) -> Result<(TimeSpec, String), String> {
+/// A length or two ends, and how it was typed.
+pub fn time_range(text: &str) -> Result<(TimeSpec, String), String> {
     let spec = match text.split_once("..") {
         Some((from, until)) => {
             let end = |text: &str| if text.is_empty() { Ok(None) } else { moment_ns(text).map(Some) };

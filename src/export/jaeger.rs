@@ -28,6 +28,7 @@ impl Target for Jaeger {
 #[derive(Default)]
 struct JaegerWriter {
     json: Json,
+    incomplete: Vec<String>,
 }
 
 impl Writer for JaegerWriter {
@@ -69,13 +70,28 @@ impl Writer for JaegerWriter {
         json.flush_to(out)
     }
 
+    fn mark_incomplete(&mut self, why: &[String]) {
+        self.incomplete = why.to_vec();
+    }
+
     fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
         let json = &mut self.json;
         json.close(b']');
         for key in ["total", "limit", "offset"] {
             json.key(key).raw(0);
         }
-        json.key("errors").raw("null");
+        if self.incomplete.is_empty() {
+            json.key("errors").raw("null");
+        } else {
+            // Where a server says it, and readers look for it.
+            json.key("errors").open(b'[');
+            for why in &self.incomplete {
+                json.open(b'{');
+                json.key("msg").text(&format!("incomplete: {why}"));
+                json.close(b'}');
+            }
+            json.close(b']');
+        }
         json.close(b'}');
         json.end_line();
         json.flush_to(out)

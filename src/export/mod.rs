@@ -29,6 +29,11 @@ pub(crate) trait Target: Sync {
     /// What it is, in a few words.
     fn about(&self) -> &'static str;
 
+    /// Whether it is lines, any number of which may follow.
+    fn is_lines(&self) -> bool {
+        false
+    }
+
     /// One that has written nothing.
     fn writer(&self) -> Box<dyn Writer>;
 }
@@ -40,6 +45,11 @@ pub(crate) trait Writer: Send {
 
     /// Writes a trace; counts what it has to leave out.
     fn trace(&mut self, trace: &Trace, losses: &mut Losses, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Says, where the form has a place for it, why there are more traces than these.
+    fn mark_incomplete(&mut self, why: &[String]) {
+        let _ = why;
+    }
 
     /// What stands behind all traces.
     fn end(&mut self, out: &mut dyn Write) -> io::Result<()>;

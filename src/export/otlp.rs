@@ -24,6 +24,10 @@ impl Target for Otlp {
         "OTLP JSON, a trace a line, as OpenTelemetry Collectors read it from files"
     }
 
+    fn is_lines(&self) -> bool {
+        true
+    }
+
     fn writer(&self) -> Box<dyn Writer> {
         Box::new(OtlpWriter::default())
     }

@@ -19,6 +19,10 @@ impl Target for Spans {
         "normalized spans, a JSON object a line: the same for every format"
     }
 
+    fn is_lines(&self) -> bool {
+        true
+    }
+
     fn writer(&self) -> Box<dyn Writer> {
         Box::new(SpansWriter::default())
     }

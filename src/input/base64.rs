@@ -1,7 +1,7 @@
 //! Base64, in which tools that know nothing of OTLP's and Jaeger's exception write ids.
 
 /// The bytes of a text in the standard alphabet or the one for addresses, padded or not.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
     let (mut held, mut n_bits) = (0u32, 0);
     for byte in text.trim_end_matches('=').bytes() {
@@ -21,4 +21,17 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+/// Bytes in the standard alphabet, padded.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let held = three.iter().fold(0u32, |held, byte| (held << 8) | u32::from(*byte)) << (8 * (3 - three.len()));
+        for nth in 0..4 {
+            let six = (held >> (18 - 6 * nth)) & 63;
+            text.push(if nth <= three.len() { ALPHABET[six as usize] as char } else { '=' });
+        }
+    }
+    text
 }

@@ -5,7 +5,7 @@
 //! elements into drafts. It knows no pass and no output.
 
 mod azure;
-mod base64;
+pub(crate) mod base64;
 mod batch;
 mod clickhouse;
 mod datadog;

@@ -1,5 +1,6 @@
-//! Where bytes come from: files, directories, patterns, standard input.
+//! Where bytes come from: files, directories, patterns, standard input, and whatever feeds us.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -26,6 +27,37 @@ pub struct Source {
 enum Kind {
     File(PathBuf),
     Stdin(Mutex<Spool>),
+    Feed(Arc<dyn Feed>),
+}
+
+/// Brings bytes while they are read, and knows in the end how that went.
+pub trait Feed: Send + Sync + std::fmt::Debug {
+    /// Reads it from the beginning, waiting for what has not come yet. The first call sets it going.
+    fn open(&self) -> anyhow::Result<Box<dyn Read + Send>>;
+
+    /// How far it has come, for people.
+    fn progress(&self) -> Option<String>;
+
+    /// How it ended; asked once all has been read.
+    fn ended(&self) -> Ended;
+}
+
+/// How a feed ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Why there may be more than came.
+    pub incomplete: Vec<String>,
+    /// What else the user should know.
+    pub warnings: Vec<String>,
+    /// Something was lost by faults, and not because the user wanted no more.
+    pub has_gaps: bool,
+    /// What can be done about that.
+    pub hint: Option<String>,
+    /// Nothing could be had at all, and why.
+    pub failure: Option<Failure>,
+    /// Traces (their ids, compact) that came more than once because they were asked for more than once,
+    /// each time with other spans: no fault of what was read.
+    pub came_again: HashSet<u128>,
 }
 
 /// Standard input, kept as it is read, for a second look.
@@ -58,14 +90,35 @@ impl fmt::Debug for Spool {
 }
 
 impl Source {
+    /// One that is fed.
+    pub fn fed(name: String, feed: Arc<dyn Feed>) -> Source {
+        Source { name, is_named: true, kind: Kind::Feed(feed) }
+    }
+
+    /// What feeds it, if something does.
+    pub fn feed(&self) -> Option<&dyn Feed> {
+        match &self.kind {
+            Kind::Feed(feed) => Some(feed.as_ref()),
+            Kind::File(_) | Kind::Stdin(_) => None,
+        }
+    }
+
     /// Opens it, every time from the beginning.
     pub fn open(&self) -> anyhow::Result<Box<dyn Read + Send>> {
         match &self.kind {
             Kind::File(path) => {
-                let file = File::open(path).with_context(|| format!("failed to read {}", self.name))?;
+                let file = File::open(path).map_err(|err| match looks_like_server(&self.name) {
+                    true => Failure::with_hint(
+                        format!("failed to read {}: {err}", self.name),
+                        format!("the address of a server begins with http://: http://{}", self.name),
+                    )
+                    .into(),
+                    false => anyhow::Error::new(err).context(format!("failed to read {}", self.name)),
+                })?;
                 Ok(Box::new(file))
             }
             Kind::Stdin(spool) => Ok(locked(spool).open()),
+            Kind::Feed(feed) => feed.open(),
         }
     }
 
@@ -73,7 +126,7 @@ impl Source {
     fn path(&self) -> Option<&OsStr> {
         match &self.kind {
             Kind::File(path) => Some(path.as_os_str()),
-            Kind::Stdin(_) => None,
+            Kind::Stdin(_) | Kind::Feed(_) => None,
         }
     }
 
@@ -93,9 +146,16 @@ impl Source {
     pub fn size(&self) -> Option<u64> {
         match &self.kind {
             Kind::File(path) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|it| it.len()),
-            Kind::Stdin(_) => None,
+            Kind::Stdin(_) | Kind::Feed(_) => None,
         }
     }
+}
+
+/// Whether a name is that of a host with a port.
+fn looks_like_server(name: &str) -> bool {
+    let host = name.split('/').next().unwrap_or("");
+    let port = host.rsplit_once(':').filter(|it| it.0.len() > 1).map(|it| it.1);
+    port.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -170,11 +230,17 @@ pub fn find(inputs: &[OsString], stdin: impl FnOnce() -> Box<dyn Read + Send>) -
             sources.push(file(path, true));
         }
     }
+    Ok(in_order(sources))
+}
+
+/// Sources by name, each file once.
+pub fn in_order(mut sources: Vec<Source>) -> Vec<Source> {
     sources.sort_by(|a, b| {
         a.name.cmp(&b.name).then_with(|| a.path().cmp(&b.path())).then_with(|| b.is_named.cmp(&a.is_named))
     });
-    sources.dedup_by(|a, b| a.path() == b.path());
-    Ok(sources)
+    // What is fed is told apart by its name.
+    sources.dedup_by(|a, b| a.path() == b.path() && (a.path().is_some() || a.name == b.name));
+    sources
 }
 
 fn file(path: &Path, is_named: bool) -> Source {

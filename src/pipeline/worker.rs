@@ -1,5 +1,6 @@
 //! One thread's share: parse, assemble, give to the consumer.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -240,11 +241,19 @@ impl<C: Consumer> Finisher<C> {
     pub(super) fn run<'a>(
         &mut self,
         keepers: &[Keeper],
+        came_again: &HashSet<u128>,
         next: &mut dyn FnMut() -> Option<&'a Complete>,
     ) -> io::Result<()> {
         let mut draft = Draft::default();
         while let Some(complete) = next() {
             recall(keepers, complete.last, &mut draft)?;
+            if came_again.contains(&complete.key) {
+                // Its spans were in the first copy already, as they should be.
+                let n_duplicates = self.tally.repairs.duplicate_spans;
+                take(&mut self.assembler, &mut self.consumer, &mut self.tally, &mut draft);
+                self.tally.repairs.duplicate_spans = n_duplicates;
+                continue;
+            }
             self.tally.repairs.split_traces += u64::from(complete.is_split);
             if !take(&mut self.assembler, &mut self.consumer, &mut self.tally, &mut draft) {
                 let (source, place) = complete.first;

@@ -3,7 +3,7 @@
 use std::io::{Cursor, sink};
 
 use analyze_traces::cli::{self, Invocation};
-use analyze_traces::run::{Surroundings, run};
+use analyze_traces::run::{Interrupts, Surroundings, run};
 use serde_json::Value;
 
 /// The JSON report of a run, or the words of its error.
@@ -30,6 +30,8 @@ pub fn printed(invocation: Invocation, stdin: &[u8]) -> Result<Vec<u8>, String> 
         no_color: true,
         now_ns: 0,
         unfinished: &std::sync::Mutex::default(),
+        variable: &|_| None,
+        interrupts: &Interrupts::default(),
     };
     match run(invocation, &mut surroundings) {
         Ok(_) => Ok(out),

@@ -11,6 +11,7 @@ use super::{Call, Dependencies, Options, Service};
 use crate::model::Name;
 use crate::model::semantics::PeerType;
 use crate::passes::sorted;
+use crate::report::TheirCalls;
 use crate::stats::{DurationStats, percent};
 
 /// As the old script had it.
@@ -27,6 +28,9 @@ pub(in crate::passes) struct DependenciesReport {
     pub(super) depth: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) blast_radius: Option<Vec<BlastRadius>>,
+    /// Calls that a server counts differently.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) check: Option<Vec<Difference>>,
     #[serde(skip)]
     pub(super) options: Options,
 }
@@ -69,6 +73,15 @@ pub(super) struct EdgeReport {
     pub(super) inferred: bool,
 }
 
+/// A number of calls that is not the same there.
+#[derive(Debug, Serialize)]
+pub(super) struct Difference {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) ours: u64,
+    pub(super) theirs: u64,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct BlastRadius {
     pub(super) service: Name,
@@ -95,8 +108,35 @@ impl DependenciesReport {
             cycles,
             depth,
             blast_radius: (!asked.is_empty()).then(|| asked.iter().map(radius).collect()),
+            check: None,
             options: state.options,
         }
+    }
+
+    /// The calls that a server counts differently, by name.
+    pub(super) fn differences(&self, theirs: &TheirCalls) -> Vec<Difference> {
+        let mut both: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+        for (from, callees) in &self.dependencies {
+            for (to, count) in callees {
+                both.entry((from.as_str(), to.as_str())).or_default().0 += count;
+            }
+        }
+        for (from, to, count) in &theirs.calls {
+            both.entry((from, to)).or_default().1 += count;
+        }
+        // What is inferred counts where the server infers it too.
+        for edge in self.edges.iter().filter(|it| it.inferred) {
+            if let Some((ours, _)) = both.get_mut(&(edge.from.as_str(), edge.to.as_str())).filter(|it| it.1 > 0) {
+                *ours += edge.call_count;
+            }
+        }
+        let is_looked_at = |(from, to): &(&str, &str)| {
+            theirs.services.is_empty() || theirs.services.iter().any(|it| it == from || it == to)
+        };
+        both.into_iter()
+            .filter(|(call, (ours, theirs))| ours != theirs && is_looked_at(call))
+            .map(|((from, to), (ours, theirs))| Difference { from: from.to_owned(), to: to.to_owned(), ours, theirs })
+            .collect()
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 
-use super::report::{BlastRadius, DependenciesReport, EdgeReport, ServiceReport};
+use super::report::{BlastRadius, DependenciesReport, Difference, EdgeReport, ServiceReport};
 use crate::model::Name;
 use crate::model::semantics::PeerType;
 use crate::passes::summary::ms_cell;
-use crate::report::{Cell, Column, Report, Section, Table, words};
+use crate::report::{Cell, Column, Report, Section, Table, TheirCalls, words};
 
 /// So many cycles are named; beyond, only a program reads on.
 const SENTENCES: usize = 3;
@@ -39,7 +39,14 @@ impl Report for DependenciesReport {
         if radii.iter().any(|it| !it.dependents.is_empty()) {
             section.tables.push(self.blast_radius_table(radii));
         }
+        if let Some(differences) = &self.check {
+            section.tables.push(self.check_table(differences));
+        }
         section
+    }
+
+    fn compare_calls(&mut self, theirs: &TheirCalls) {
+        self.check = Some(self.differences(theirs));
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -106,6 +113,19 @@ impl DependenciesReport {
             rows: services.iter().take(self.options.rows).map(|(name, it)| it.row(**name)).collect(),
             total_rows: services.len(),
             ..Table::default()
+        }
+    }
+
+    fn check_table(&self, differences: &[Difference]) -> Table {
+        let row = |it: &Difference| {
+            vec![Cell::Name(it.from.clone()), Cell::Name(it.to.clone()), Cell::Count(it.ours), Cell::Count(it.theirs)]
+        };
+        Table {
+            title: Some("Calls that the server counts differently".to_owned()),
+            columns: vec![Column::new("from"), Column::new("to"), Column::new("counted here"), Column::new("there")],
+            rows: differences.iter().take(self.options.rows).map(row).collect(),
+            total_rows: differences.len(),
+            if_empty: "The server counts the same calls.".to_owned(),
         }
     }
 
