@@ -61,11 +61,16 @@ fn text_of(raw: &RawValue) -> Option<String> {
 }
 
 /// What the bytes of a source hold; `None` if they are not such JSON from end to end.
-pub(in crate::input) fn read(bytes: &[u8], wanted: &Wanted) -> Option<Plain> {
+pub(in crate::input) fn read<'a>(bytes: &'a [u8], wanted: &Wanted) -> Option<Plain> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let values: Result<Vec<&RawValue>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
     let mut elements = Vec::new();
-    for value in values.ok()? {
+    // Between values there may be byte order marks: of files that were put together.
+    let next = |rest: &'a str| rest.trim_start_matches([' ', '\n', '\r', '\t', '\u{feff}']);
+    let mut rest = next(text);
+    while !rest.is_empty() {
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+        let value = values.next()?.ok()?;
+        rest = next(&rest[values.byte_offset()..]);
         match value.get().as_bytes()[0] {
             b'{' => elements_of_object(value, &mut elements)?,
             b'[' => elements.extend(items(value)?),
