@@ -18,6 +18,8 @@ pub struct Server {
     pub url: String,
     /// Traces of services.
     pub loaded: BTreeMap<String, usize>,
+    /// What makes the program use this API, if it would not by itself.
+    flags: Vec<String>,
 }
 
 /// What a server is asked by.
@@ -70,6 +72,18 @@ pub const HOUR: Duration = Duration::from_secs(3_600);
 const ALL: &str = "20000";
 
 impl Server {
+    /// Arguments that make the program fetch from it, and further ones.
+    pub fn args<'a>(&'a self, further: &[&'a str]) -> Vec<&'a str> {
+        let flags = self.flags.iter().map(String::as_str);
+        std::iter::once(self.url.as_str()).chain(flags).chain(further.iter().copied()).collect()
+    }
+
+    /// The same for a page below its address.
+    pub fn link(&self, path: &str) -> Vec<String> {
+        let link = format!("{}{path}", self.url);
+        std::iter::once(link).chain(self.flags.iter().cloned()).collect()
+    }
+
     /// The body of an answer, whatever its status.
     pub fn get(&self, path: &str, parameters: &[(&str, &str)]) -> String {
         let mut curl = Command::new("curl");
@@ -93,11 +107,16 @@ impl Server {
                 self.get("/api/traces", &[("service", service), ("start", &start), ("end", &end), ("limit", ALL)])
             }
             Api::V3 => {
+                // By their present names, and by those that older servers know.
                 let parameters = [
                     ("query.serviceName", service),
+                    ("query.service_name", service),
                     ("query.startTimeMin", &time(from_us)),
+                    ("query.start_time_min", &time(from_us)),
                     ("query.startTimeMax", &time(until_us)),
+                    ("query.start_time_max", &time(until_us)),
                     ("query.searchDepth", ALL),
+                    ("query.num_traces", ALL),
                 ];
                 self.get("/api/v3/traces", &parameters)
             }
@@ -111,7 +130,7 @@ impl Server {
 
     /// The same, saved to a file.
     pub fn saved(&self, service: &str, window: Window) -> tempfile::NamedTempFile {
-        let file = tempfile::Builder::new().prefix(&self.name).suffix(".json").tempfile().unwrap();
+        let file = tempfile::Builder::new().prefix(&self.name.replace('/', "-")).suffix(".json").tempfile().unwrap();
         std::fs::write(file.path(), self.answer(service, window)).unwrap();
         file
     }

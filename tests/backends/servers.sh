@@ -44,20 +44,30 @@ launched() {
   say "$1 answers at $3"
 }
 
+# Asks a process that was launched to end; the group it is in with the `timeout` that watches it, if it does not.
+end() { # PROCESS BEGUN_AT
+  [[ $(begun_at "$1") == "$2" ]] || return 0
+  kill -TERM "$1" 2>/dev/null || return 0
+  wait_for 15 gone "$1" || kill -KILL -- "-$1" 2>/dev/null || true
+}
+
 stop_all() {
   [[ -e $run/processes ]] || return 0
-  local process begun name running=()
+  local process begun name ends=()
   while read -r process begun name; do
-    if [[ $(begun_at "$process") == "$begun" ]]; then
-      # The servers are in the groups of the `timeout`s that watch them.
-      kill -TERM "$process" 2>/dev/null && running+=("$process")
-    fi
+    end "$process" "$begun" &
+    ends+=($!)
   done <"$run/processes"
-  for process in ${running[@]+"${running[@]}"}; do
-    wait_for 15 gone "$process" || kill -KILL -- "-$process" 2>/dev/null || true
-  done
+  wait ${ends[@]+"${ends[@]}"}
   rm -f "$run/processes" "$addresses"
-  ((${#running[@]} == 0)) || say "stopped ${#running[@]} processes"
+  say "stopped the servers"
+}
+
+stop_hotrod() {
+  local process begun name
+  while read -r process begun name; do
+    [[ $name != hotrod ]] || end "$process" "$begun"
+  done <"$run/processes"
 }
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
@@ -106,9 +116,9 @@ YAML
 
 # start_jaeger_v1 VERSION BASE_PATH VARIABLE: which holds the port of its OTLP receiver then.
 start_jaeger_v1() {
-  local name=jaeger-$1 base=$2 port receiver collector flags
-  free_port port && free_port receiver && free_port collector
-  flags=(--query.http-server.host-port "127.0.0.1:$port" --query.grpc-server.host-port 127.0.0.1:0
+  local name=jaeger-$1 base=$2 port receiver collector grpc flags
+  free_port port && free_port receiver && free_port collector && free_port grpc
+  flags=(--query.http-server.host-port "127.0.0.1:$port" --query.grpc-server.host-port "127.0.0.1:$grpc"
     --query.base-path "$base" --admin.http.host-port 127.0.0.1:0 --memory.max-traces 100000
     --collector.http-server.host-port 127.0.0.1:0 --collector.grpc-server.host-port "127.0.0.1:$collector"
     --collector.otlp.enabled=true --collector.otlp.http.host-port "127.0.0.1:$receiver"
