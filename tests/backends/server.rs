@@ -135,10 +135,16 @@ impl Server {
         file
     }
 
-    /// The spans of the same, as `export` writes them from that file.
-    pub fn spans(&self, service: &str, window: Window) -> Vec<Value> {
+    /// When each trace of the same began, by its id.
+    pub fn begun(&self, service: &str, window: Window) -> BTreeMap<String, i64> {
         let file = self.saved(service, window);
-        spans_of(&[file.path().to_str().unwrap()])
+        let mut begun: BTreeMap<String, i64> = BTreeMap::new();
+        for span in spans_of(&[file.path().to_str().unwrap()]) {
+            let start_us = span["start_us"].as_i64().unwrap();
+            let earliest = begun.entry(span["trace_id"].as_str().unwrap().to_owned()).or_insert(start_us);
+            *earliest = (*earliest).min(start_us);
+        }
+        begun
     }
 }
 
@@ -171,6 +177,32 @@ pub fn findings(mut report: Value) -> Value {
     let input = report["input"].as_object_mut().unwrap();
     input.retain(|key, _| ["traces_kept", "skipped", "complete", "incomplete_reasons"].contains(&key.as_str()));
     report
+}
+
+/// Where two reports differ: the first few places, with both values.
+pub fn differences(found: &Value, expected: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    compare("", found, expected, &mut all);
+    all.truncate(8);
+    all
+}
+
+fn compare(path: &str, found: &Value, expected: &Value, all: &mut Vec<String>) {
+    match (found, expected) {
+        (Value::Object(left), Value::Object(right)) => {
+            let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            for key in keys {
+                compare(&format!("{path}/{key}"), &found[key], &expected[key], all);
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (nth, (left, right)) in left.iter().zip(right).enumerate() {
+                compare(&format!("{path}/{nth}"), left, right, all);
+            }
+        }
+        _ if found == expected => {}
+        _ => all.push(format!("{path}: {found:.200} and not {expected:.200}")),
+    }
 }
 
 /// A path in the directory that a test writes to.
