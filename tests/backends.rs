@@ -33,8 +33,8 @@ fn assert_same(server: &Server, found: Value, expected: Value) {
 /// The report on a service of a server, which is the report on its own answer saved to a file.
 fn agrees(server: &Server, service: &str) -> Value {
     let file = server.saved(service, last(HOUR));
-    let flags = ["--service", service, "--json", "--top", "0", "--verbose"];
-    let output = program(&server.args(&[&flags[..], &["--page-size", "100"]].concat()));
+    let flags = ["--service", service, "--verbose"];
+    let output = program(&server.args(&[&flags[..], &["--page-size", "100", "--json", "--top", "0"]].concat()));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{}: {stderr}", server.name);
     let fetched: Value = serde_json::from_slice(&output.stdout).unwrap();
