@@ -282,6 +282,26 @@ fn names_and_ages_of_every_kind() {
     }
 }
 
+/// What the server counts itself. Jaeger 2.13 counts calls within a service too, which are no dependencies here.
+#[test]
+fn calls_between_services_are_as_many_as_the_server_counts() {
+    for server in servers() {
+        let service = if server.api == Api::Zipkin { "web" } else { "frontend" };
+        let flags = ["--service", service, "--dependencies", "--check"];
+        let checked = report(&server.args(&flags));
+        let edges = checked["dependencies"]["dependencies"][service].as_object().unwrap();
+        assert!(!edges.is_empty(), "{}", server.name);
+        let counted_otherwise = |report: &Value| -> Vec<Value> {
+            let rows = report["dependencies"]["check"].as_array().unwrap();
+            rows.iter().filter(|it| it["from"] != it["to"]).cloned().collect()
+        };
+        assert_eq!(counted_otherwise(&checked), Vec::<Value>::new(), "{}", server.name);
+        // Where not all traces are looked at, the counts differ, and that is seen.
+        let narrower = report(&server.args(&[&flags[..], &["--errors-only"]].concat()));
+        assert!(!counted_otherwise(&narrower).is_empty(), "{}", server.name);
+    }
+}
+
 /// A number that JSON has no word for: the server refuses whatever page it stands on.
 #[test]
 fn a_trace_that_its_server_cannot_write_costs_only_itself() {
