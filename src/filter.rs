@@ -230,13 +230,15 @@ impl TagFilter {
         }
     }
 
-    /// Whether a span or its process has the key, with the value if one is given.
+    /// Whether a span or its process has the key, with the value if one is given. What failed has `error=true`,
+    /// whatever its format calls that.
     fn is_on(&self, trace: &Trace, span: &Span, value: Option<&str>) -> bool {
         let hit = |it: &Attribute| it.key.as_str() == self.key.as_str() && semantics::has_value(trace, it, value);
         trace.attributes(span).iter().any(hit)
             || trace.process_attributes(span).iter().any(hit)
             || (self.key.as_str() == "span.kind"
                 && span.kind.is_some_and(|it| value.is_none_or(|value| Kind::from_text(value) == Some(it))))
+            || (self.key.as_str() == "error" && span.error && value.is_none_or(|it| it == "true"))
     }
 }
 

@@ -143,6 +143,7 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
     check_kept(&plan, &findings)?;
     check_output(&plan, findings.input.sources.iter().map(|it| it.name.as_str()))?;
     if plan.output.verbose {
+        fetched.explain(surroundings.err)?;
         explain(&plan, &findings, surroundings.err)?;
     }
     // Tables say it themselves, above everything else.

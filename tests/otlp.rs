@@ -127,6 +127,16 @@ fn lists_and_maps_are_kept_as_plain_json() {
     }
 }
 
+/// Whoever asks for `error=true`, as one does of Jaeger, means the status that OTLP has instead.
+#[test]
+fn a_status_is_found_as_the_tag_it_is_elsewhere() {
+    let text = document(&[span("1", json!({"status": {"code": 2}}))]).to_string();
+    for (tag, n_traces) in [("error=true", 1), ("error", 1), ("error=false", 0), ("error!=true", 0)] {
+        let report = analyze(&["--tag", tag], text.as_bytes()).unwrap();
+        assert_eq!(report["summary"]["trace_count"], n_traces, "{tag}");
+    }
+}
+
 #[test]
 fn a_resource_without_a_name_has_an_unknown_service() {
     let report =

@@ -177,7 +177,8 @@ impl Search {
     fn of(url: &Url) -> Search {
         let mut search = Search::default();
         let mut tags: Vec<(String, Option<String>)> = Vec::new();
-        let mut end_ms = None;
+        let mut start_ms: Option<i64> = None;
+        let mut end_ms: Option<i64> = None;
         let mut lookback_ms = None;
         for (key, value) in url.query_pairs() {
             let value = value.trim();
@@ -203,14 +204,20 @@ impl Search {
                 "maxDuration" | "durationMax" | "duration_max" => search.max_duration = Some(with_unit(value)),
                 "start" | "startTimeMin" | "start_time_min" => search.from_us = moment_us(value),
                 "end" | "startTimeMax" | "start_time_max" => search.until_us = moment_us(value),
+                "startTs" => start_ms = value.parse::<i64>().ok(),
                 "endTs" => end_ms = value.parse::<i64>().ok(),
+                "millis" => lookback_ms = value.parse::<i64>().ok(),
                 "lookback" => match value.parse::<i64>() {
                     Ok(ms) => lookback_ms = Some(ms),
-                    Err(_) if value == "custom" => {}
+                    // Said by other parameters.
+                    Err(_) if matches!(value, "custom" | "range" | "millis") => {}
                     Err(_) => search.lookback = Some(value.to_owned()),
                 },
                 _ => {}
             }
+        }
+        if let Some(start_ms) = start_ms {
+            search.from_us = start_ms.checked_mul(1_000);
         }
         if let Some(end_ms) = end_ms {
             search.until_us = end_ms.checked_mul(1_000);
@@ -309,6 +316,12 @@ mod tests {
         assert_eq!(search.tags, [("error".to_owned(), None), ("k".to_owned(), Some("v".to_owned()))]);
         assert_eq!((search.min_duration.as_deref(), search.lookback.as_deref()), (Some("5us"), Some("900000ms")));
         assert_eq!(search.until_us, Some(1_700_000_000_000_000));
+        let link = "http://z/zipkin/?serviceName=a&lookback=range&endTs=1700000000000&startTs=1699996400000";
+        let Target::Search(search) = parse(link).1 else { panic!("a search") };
+        assert_eq!((search.from_us, search.lookback), (Some(1_699_996_400_000_000), None));
+        let link = "http://z/zipkin/?serviceName=a&lookback=millis&endTs=1700000000000&millis=5000";
+        let Target::Search(search) = parse(link).1 else { panic!("a search") };
+        assert_eq!(search.lookback.as_deref(), Some("5000ms"));
         let link = "http://j/api/v3/traces?query.service_name=s&query.start_time_min=2023-11-14T22:13:20Z";
         let Target::Search(search) = parse(link).1 else { panic!("a search") };
         assert_eq!((search.service.as_deref(), search.from_us), (Some("s"), Some(1_700_000_000_000_000)));

@@ -7,7 +7,7 @@ mod retry;
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ pub(super) struct Client {
     stopped: Arc<AtomicBool>,
     /// Somebody is there: what does not answer now may come back.
     has_answered: AtomicBool,
+    n_requests: AtomicU64,
 }
 
 /// What came back.
@@ -77,6 +78,7 @@ impl Client {
             scrubber,
             stopped,
             has_answered: AtomicBool::new(false),
+            n_requests: AtomicU64::new(0),
         })
     }
 
@@ -149,6 +151,11 @@ impl Client {
         self.scrubber.clean(&without_user_info(url))
     }
 
+    /// How many requests were sent, those that were tried again and redirected ones each time.
+    pub(super) fn n_requests(&self) -> u64 {
+        self.n_requests.load(Ordering::Relaxed)
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
@@ -174,6 +181,7 @@ impl Client {
             if self.is_stopped() {
                 return Err(Fault::new(FaultKind::Stopped, self.shown(&url), "stopped"));
             }
+            self.n_requests.fetch_add(1, Ordering::Relaxed);
             let (answer, location) = self.send(&url)?;
             self.has_answered.store(true, Ordering::Relaxed);
             let Some(location) = location.filter(|_| is_redirect(answer.status)) else {

@@ -133,8 +133,9 @@ impl Feed for Crew {
     }
 
     fn ended(&self) -> Ended {
-        let is_stopped = self.shared.server.client.is_stopped();
-        self.shared.state().ended(&self.shared.server.name(), is_stopped)
+        let client = &self.shared.server.client;
+        let ended = self.shared.state().ended(&self.shared.server.name(), client.is_stopped());
+        Ended { n_requests: client.n_requests(), ..ended }
     }
 }
 

@@ -45,6 +45,8 @@ pub trait Feed: Send + Sync + std::fmt::Debug {
 /// How a feed ended.
 #[derive(Debug, Default)]
 pub struct Ended {
+    /// How many requests it took.
+    pub n_requests: u64,
     /// Why there may be more than came.
     pub incomplete: Vec<String>,
     /// What else the user should know.

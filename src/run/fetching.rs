@@ -272,6 +272,7 @@ fn header(typed: &str, wherefrom: &str) -> anyhow::Result<(String, Secret)> {
 
 /// How fetching went.
 pub(super) struct Fetched {
+    requests: Vec<String>,
     warnings: Vec<String>,
     gaps: Vec<String>,
     hint: Option<String>,
@@ -280,11 +281,15 @@ pub(super) struct Fetched {
 impl Fetched {
     /// Asks the sources, all of which have been read; an error where nothing could be had.
     pub(super) fn of(sources: &[Source]) -> anyhow::Result<Fetched> {
-        let mut fetched = Fetched { warnings: Vec::new(), gaps: Vec::new(), hint: None };
+        let mut fetched = Fetched { requests: Vec::new(), warnings: Vec::new(), gaps: Vec::new(), hint: None };
         for source in sources {
             let Some(ended) = source.feed().map(|it| it.ended()) else { continue };
             if let Some(failure) = ended.failure {
                 return Err(failure.into());
+            }
+            // A file is a single one.
+            if ended.n_requests > 0 {
+                fetched.requests.push(format!("{}: {} requests", source.name, ended.n_requests));
             }
             fetched.warnings.extend(ended.warnings.into_iter().map(|it| format!("{}: {it}", source.name)));
             if ended.has_gaps {
@@ -293,6 +298,14 @@ impl Fetched {
             }
         }
         Ok(fetched)
+    }
+
+    /// Says on standard error how much was asked.
+    pub(super) fn explain(&self, err: &mut dyn Write) -> anyhow::Result<()> {
+        for line in &self.requests {
+            writeln!(err, "fetched {}", render::sanitize::line(line))?;
+        }
+        Ok(())
     }
 
     /// Says what is no gap but should be known.

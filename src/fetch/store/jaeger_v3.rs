@@ -88,9 +88,9 @@ impl Store for JaegerV3 {
     }
 }
 
-/// Reads the traces of an answer; none is a 404 in JSON.
+/// Reads the traces of an answer.
 fn read(client: &Client, url: &Url, answer: Answer) -> Result<Option<Page>, Fault> {
-    if answer.status == 404 && client.refused(url, &answer).kind == FaultKind::Status(404) {
+    if is_none(client, url, &answer) {
         return Ok(None);
     }
     let body = client.success(url, answer)?;
@@ -99,6 +99,17 @@ fn read(client: &Client, url: &Url, answer: Answer) -> Result<Option<Page>, Faul
         // A stream that ends in an error, as it had not begun when the status was sent.
         Some(why) if page.traces.is_empty() => Err(client.broken(url, why)),
         _ => Ok((!page.traces.is_empty()).then_some(page)),
+    }
+}
+
+/// Whether an answer says that there is no trace: a 404 in JSON. Versions before 1.54 end the stream of traces before
+/// it has begun, and call an unknown id a failure of their own.
+fn is_none(client: &Client, url: &Url, answer: &Answer) -> bool {
+    match answer.status {
+        200 => answer.body.trim_ascii().is_empty(),
+        404 => client.refused(url, answer).kind == FaultKind::Status(404),
+        500 => client.refused(url, answer).what.ends_with(": trace not found"),
+        _ => false,
     }
 }
 
