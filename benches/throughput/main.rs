@@ -174,6 +174,8 @@ fn task(args: &[String]) -> io::Result<()> {
         no_color: true,
         now_ns: 0,
         unfinished: &Mutex::default(),
+        variable: &|_| None,
+        interrupts: &analyze_traces::run::Interrupts::default(),
     };
     run(invocation, &mut surroundings).map_err(io::Error::other)?;
     println!("{} {}", started.elapsed().as_secs_f64(), peak_kib());

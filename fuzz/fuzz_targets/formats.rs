@@ -45,6 +45,8 @@ fn analyze(args: &[&str], threads: &str, capture: &[u8]) -> Result<Vec<u8>, Stri
         no_color: true,
         now_ns: 0,
         unfinished: &std::sync::Mutex::default(),
+        variable: &|_| None,
+        interrupts: &analyze_traces::run::Interrupts::default(),
     };
     match run(invocation, &mut surroundings) {
         Ok(_) => Ok(out),

@@ -309,13 +309,13 @@ impl Client {
     }
 
     fn fault_of_io(&self, shown: String, err: &io::Error, seconds: f64) -> Fault {
-        let is_tls =
-            err.get_ref().is_some_and(|it| it.to_string().contains("certificate") || it.to_string().contains("TLS"));
+        let words = err.to_string();
+        let is_tls = ["certificate", "TLS", "fatal alert"].iter().any(|it| words.contains(it));
         match err.kind() {
             io::ErrorKind::TimedOut => {
                 Fault::new(FaultKind::Timeout, shown, format!("no whole answer within {seconds} s"))
             }
-            _ if err.to_string().contains("lookup address") => {
+            _ if words.contains("lookup address") => {
                 Fault::new(FaultKind::NoConnection, shown, "the host is not known")
             }
             _ if is_tls => Fault::of_tls(shown, format!("TLS: {err}")),

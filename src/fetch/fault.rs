@@ -39,7 +39,8 @@ const HINT_CREDENTIALS: &str = "give credentials: ANALYZE_TRACES_TOKEN, --token-
 const HINT_BASE_PATH: &str = "if the server stands below a base path, add it: http://HOST:16686/jaeger; \
      Jaeger listens on 16686, Zipkin on 9411, Tempo on 3200";
 const HINT_ADDRESS: &str = "check the address: Jaeger's query service listens on 16686, Zipkin on 9411, Tempo on 3200";
-const HINT_TLS: &str = "for an authority of your own: --ca-cert FILE; to check nothing: --insecure";
+const HINT_TLS: &str = "for an authority of your own: --ca-cert FILE (a self-signed certificate may not be an authority's itself); \
+     where the server wants one: --client-cert FILE; to check nothing: --insecure";
 const HINT_TIMEOUT: &str =
     "allow more with --timeout 5m, or ask for less at once: --page-size 20, a shorter --time-range";
 const HINT_LATER: &str =

@@ -59,7 +59,7 @@ impl<'a> Progress<'a> {
 
     /// Does something, and shows how far it has come also while there is nothing to read.
     pub(super) fn ticking<T>(&self, work: impl FnOnce() -> T) -> T {
-        if !self.enabled || self.sources.iter().all(|it| it.feed().is_none()) {
+        if !self.enabled || self.sources.iter().filter_map(Source::feed).all(|it| it.progress().is_none()) {
             return work();
         }
         let is_done = AtomicBool::new(false);

@@ -22,6 +22,8 @@ pub fn analyze(args: &[&str], stdin: &[u8]) -> Result<Value, String> {
         no_color: true,
         now_ns: 0,
         unfinished: &std::sync::Mutex::default(),
+        variable: &|_| None,
+        interrupts: &analyze_traces::run::Interrupts::default(),
     };
     match run(invocation, &mut surroundings) {
         Ok(_) => Ok(serde_json::from_slice(&out).unwrap()),

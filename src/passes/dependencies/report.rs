@@ -124,6 +124,12 @@ impl DependenciesReport {
         for (from, to, count) in &theirs.calls {
             both.entry((from, to)).or_default().1 += count;
         }
+        // What is inferred counts where the server infers it too.
+        for edge in self.edges.iter().filter(|it| it.inferred) {
+            if let Some((ours, _)) = both.get_mut(&(edge.from.as_str(), edge.to.as_str())).filter(|it| it.1 > 0) {
+                *ours += edge.call_count;
+            }
+        }
         let is_looked_at = |(from, to): &(&str, &str)| {
             theirs.services.is_empty() || theirs.services.iter().any(|it| it == from || it == to)
         };
