@@ -65,6 +65,7 @@ const HOPELESS: usize = 2_000;
 /// So many full pages in a row that are those of the whole slices they were cut from: the server does
 /// not look at the time. A path down to a burst of traces is shorter.
 const DEAF_IN_A_ROW: usize = 64;
+const DEAF: &str = "the server gives the same traces for every slice of time, as if it did not look at the range";
 
 /// One in so many of the traces that were asked for is few: such a page is not taken for one that was cut.
 const FEW: usize = 10;
@@ -239,17 +240,19 @@ impl Slicer {
         if keys.is_empty() && !task.is_whole {
             return;
         }
+        if is_full {
+            let page = sum_of(&keys);
+            self.n_deaf_in_a_row = if task.parent == Some(page) { self.n_deaf_in_a_row + 1 } else { 0 };
+            if self.n_deaf_in_a_row >= DEAF_IN_A_ROW {
+                self.ready.push(task);
+                return self.abandon(DEAF);
+            }
+        }
         if !self.can_cut(&task) {
             self.enlarge(task, keys, is_full);
         } else if is_full {
-            let page = sum_of(&keys);
-            self.n_deaf_in_a_row = if task.parent == Some(page) { self.n_deaf_in_a_row + 1 } else { 0 };
-            self.halves(&task, None, Some(page)).into_iter().for_each(|it| self.ready.push(it));
-            if self.n_deaf_in_a_row >= DEAF_IN_A_ROW {
-                self.abandon(
-                    "the server gives the same traces for every slice of time, as if it did not look at the range",
-                );
-            }
+            let page = Some(sum_of(&keys));
+            self.halves(&task, None, page).into_iter().for_each(|it| self.ready.push(it));
         } else {
             self.doubt(&task, keys);
         }
