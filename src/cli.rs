@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and what it means.
 
+mod diff;
 mod parse;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use crate::filter::{Bound, Filter, TagFilter, TimeRange};
 use crate::input::SplitOptions;
 use crate::model::{AsyncChildren, DeriveOptions, Id};
 use crate::passes::{AnyPass, PASSES, PassOptions};
+pub use diff::{DiffPlan, FailOn};
 pub use parse::TimeSpec;
 
 /// What was asked for.
@@ -23,6 +25,10 @@ pub enum Invocation {
     Analyze(Box<Plan>),
     /// Write traces in another form.
     Export(Box<ExportPlan>),
+    /// Compare two captures.
+    Diff(Box<DiffPlan>),
+    /// Keep what a comparison needs of a capture.
+    Baseline(Box<Plan>),
     /// Print which formats can be read, as text or JSON.
     ListFormats {
         /// JSON instead of text.
@@ -236,6 +242,13 @@ struct AnalysisArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: usize,
 
+    #[command(flatten)]
+    derive: DeriveArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Analysis")]
+struct DeriveArgs {
     /// How far a call may reach into the next and still count as before it, in percent of their parent
     #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = parse::percent_ppm)]
     overlap_tolerance: u64,
@@ -338,6 +351,8 @@ pub fn command() -> Command {
         command = (pass.augment)(command);
     }
     OutputArgs::augment_args(command)
+        .subcommand(diff::diff_command())
+        .subcommand(diff::baseline_command())
         .subcommand(export_command())
         .subcommand(
             Command::new("completions").about("Print what a shell needs to complete commands").arg(
@@ -358,6 +373,12 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Invoc
             let shell = sub.remove_one::<clap_complete::Shell>("shell").expect("clap asks for it");
             Ok(Invocation::Completions(shell))
         }
+        Some((_, sub)) if sub.try_get_one::<bool>("list_formats").ok().flatten() == Some(&true) => {
+            let json = sub.try_get_one::<bool>("json").ok().flatten() == Some(&true);
+            Ok(Invocation::ListFormats { json })
+        }
+        Some((name, sub)) if name == "diff" => Ok(Invocation::Diff(Box::new(diff::diff_plan(&sub)?))),
+        Some((name, sub)) if name == "baseline" => Ok(Invocation::Baseline(Box::new(diff::baseline_plan(&sub)?))),
         Some((name, sub)) if name == "export" => Ok(Invocation::Export(Box::new(export_plan(&sub)?))),
         Some(_) => Ok(Invocation::Man),
         None if matches.get_flag("list_formats") => Ok(Invocation::ListFormats { json: matches.get_flag("json") }),
@@ -379,22 +400,32 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         passes.push((pass.build)(matches, &options)?);
         pass_names.push(pass.name);
     }
-    let derive = DeriveOptions {
-        overlap_tolerance_ppm: analysis.overlap_tolerance,
-        async_children: match analysis.async_children {
-            AsyncWhen::Clip => AsyncChildren::Clip,
-            AsyncWhen::Ignore => AsyncChildren::Ignore,
-        },
-        skew_correction: analysis.skew_correction,
-    };
-    let output = Output {
-        json: output.json,
-        file: file_of(output.output),
-        color: output.color,
-        width: output.width.map(usize::from),
-        verbose: output.verbose,
-    };
-    Ok(Plan { passes, pass_names, ..plan_of(input, filter, derive, output) })
+    Ok(Plan { passes, pass_names, ..plan_of(input, filter, analysis.derive.into(), output.into()) })
+}
+
+impl From<DeriveArgs> for DeriveOptions {
+    fn from(args: DeriveArgs) -> DeriveOptions {
+        DeriveOptions {
+            overlap_tolerance_ppm: args.overlap_tolerance,
+            async_children: match args.async_children {
+                AsyncWhen::Clip => AsyncChildren::Clip,
+                AsyncWhen::Ignore => AsyncChildren::Ignore,
+            },
+            skew_correction: args.skew_correction,
+        }
+    }
+}
+
+impl From<OutputArgs> for Output {
+    fn from(args: OutputArgs) -> Output {
+        Output {
+            json: args.json,
+            file: file_of(args.output),
+            color: args.color,
+            width: args.width.map(usize::from),
+            verbose: args.verbose,
+        }
+    }
 }
 
 fn export_plan(matches: &ArgMatches) -> Result<ExportPlan, clap::Error> {

@@ -48,6 +48,7 @@
 //!   one `read`: so cutting and parsing run on different threads.
 
 pub mod cli;
+pub mod diff;
 mod export;
 pub mod failure;
 pub mod filter;

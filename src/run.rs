@@ -1,5 +1,6 @@
 //! One analysis from plan to printed report.
 
+mod diff;
 mod export;
 mod formats;
 mod heading;
@@ -7,6 +8,7 @@ mod input_report;
 mod output_file;
 mod packed;
 mod progress;
+mod side;
 mod sieve;
 
 use std::collections::BTreeSet;
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::cli::{self, ColorWhen, Invocation, Plan};
+use crate::cli::{self, ColorWhen, Invocation, Output, Plan};
 use crate::failure::Failure;
 use crate::filter::Filter;
 use crate::input::source::{self, Source};
@@ -70,6 +72,8 @@ pub fn run(invocation: Invocation, surroundings: &mut Surroundings<'_>) -> anyho
     match invocation {
         Invocation::Analyze(plan) => analyze(*plan, surroundings),
         Invocation::Export(plan) => export::export(*plan, surroundings),
+        Invocation::Diff(plan) => diff::diff(*plan, surroundings),
+        Invocation::Baseline(plan) => diff::baseline(*plan, surroundings),
         Invocation::ListFormats { json } => {
             formats::write(surroundings.out, json, surroundings.out_is_terminal)?;
             Ok(Exit::Success)
@@ -122,7 +126,7 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
         warn_of_losses(&findings, surroundings.err)?;
     }
     warn(&plan, &findings, surroundings.err)?;
-    write_report(&plan, &findings, surroundings)?;
+    written(&plan.output, surroundings, |out, look, pretty| render_report(&plan, &findings, look, pretty, out))?;
     Ok(Exit::Success)
 }
 
@@ -145,6 +149,22 @@ fn read(
     progress: &(dyn Fn(u64) + Sync),
     started: Instant,
 ) -> anyhow::Result<Findings> {
+    let reading = prepare(plan, sources, now_ns, progress)?;
+    let templates = std::mem::take(&mut plan.passes);
+    let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone() };
+    let (runners, tally) = pipeline::read(&reading, &fresh)?;
+    let whole = join(runners, &plan.filter);
+    let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
+    Ok(Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter))
+}
+
+/// How an analysis reads; settles what the time range counts back from.
+fn prepare<'a>(
+    plan: &mut Plan,
+    sources: &'a [Source],
+    now_ns: i64,
+    progress: &'a (dyn Fn(u64) + Sync),
+) -> anyhow::Result<Reading<'a>> {
     let reading = Reading {
         sources,
         threads: plan.threads,
@@ -160,12 +180,7 @@ fn read(
     } else {
         plan.resolve_time_range(now_ns, 0);
     }
-    let templates = std::mem::take(&mut plan.passes);
-    let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone() };
-    let (runners, tally) = pipeline::read(&reading, &fresh)?;
-    let whole = join(runners, &plan.filter);
-    let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
-    Ok(Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter))
+    Ok(reading)
 }
 
 impl Findings {
@@ -371,25 +386,32 @@ fn explain(plan: &Plan, findings: &Findings, err: &mut dyn Write) -> anyhow::Res
     Ok(())
 }
 
-fn write_report(plan: &Plan, findings: &Findings, surroundings: &mut Surroundings<'_>) -> anyhow::Result<()> {
-    match &plan.output.file {
+/// Writes where and how it was asked for; `render` gets the writer, the look and whether JSON is pretty.
+fn written(
+    output: &Output,
+    surroundings: &mut Surroundings<'_>,
+    render: impl FnOnce(&mut dyn Write, &Look, bool) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    match &output.file {
         None => {
             let look = Look {
-                width: plan.output.width.or(surroundings.terminal_width.filter(|_| surroundings.out_is_terminal)),
-                color: match plan.output.color {
+                width: output.width.or(surroundings.terminal_width.filter(|_| surroundings.out_is_terminal)),
+                color: match output.color {
                     ColorWhen::Always => true,
                     ColorWhen::Never => false,
                     ColorWhen::Auto => surroundings.out_is_terminal && !surroundings.no_color,
                 },
             };
-            let pretty = surroundings.out_is_terminal;
-            render_report(plan, findings, &look, pretty, surroundings.out).context("failed to write the report")
+            let out = &mut *surroundings.out;
+            render(out, &look, surroundings.out_is_terminal)
+                .and_then(|()| Ok(out.flush()?))
+                .context("failed to write the report")
         }
         Some(path) => {
-            let look = Look { width: plan.output.width, color: plan.output.color == ColorWhen::Always };
+            let look = Look { width: output.width, color: output.color == ColorWhen::Always };
             let write = || {
                 let mut file = OutputFile::create(path, surroundings.unfinished)?;
-                render_report(plan, findings, &look, false, file.writer())?;
+                render(file.writer(), &look, false)?;
                 file.finish()
             };
             write().with_context(|| format!("failed to write {}", path.display()))
@@ -405,10 +427,9 @@ fn render_report(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     if plan.output.json {
-        let tool = Tool { name: "analyze-traces", version: env!("CARGO_PKG_VERSION") };
         let version = 1u32;
         let mut fields: Vec<(&str, &dyn erased_serde::Serialize)> =
-            vec![("schema_version", &version), ("tool", &tool), ("input", &findings.input)];
+            vec![("schema_version", &version), ("tool", &Tool::THIS), ("input", &findings.input)];
         for report in &findings.reports {
             fields.extend(report.json());
         }
@@ -421,7 +442,6 @@ fn render_report(
         render::sections(out, &sections, look)?;
         heading::write_next(out, plan, &sections, look)?;
     }
-    out.flush()?;
     Ok(())
 }
 
@@ -429,4 +449,8 @@ fn render_report(
 struct Tool {
     name: &'static str,
     version: &'static str,
+}
+
+impl Tool {
+    const THIS: Tool = Tool { name: "analyze-traces", version: env!("CARGO_PKG_VERSION") };
 }

@@ -17,8 +17,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("render", &["render", "report"]),
     ("pipeline", &["pipeline", "input", "model", "failure"]),
     ("export", &["export", "model"]),
-    ("cli", &["cli", "export", "filter", "input", "model", "passes"]),
-    ("run", &["run", "cli", "export", "failure", "filter", "input", "model", "passes", "pipeline", "render", "report"]),
+    ("diff", &["diff", "model", "stats", "report"]),
+    ("cli", &["cli", "diff", "export", "filter", "input", "model", "passes"]),
+    (
+        "run",
+        &[
+            "run", "cli", "diff", "export", "failure", "filter", "input", "model", "passes", "pipeline", "render",
+            "report",
+        ],
+    ),
 ];
 
 fn rust_files(path: &Path, files: &mut Vec<PathBuf>) {

@@ -163,6 +163,11 @@ pub(super) fn percent_ppm(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A rate of chance.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|it| *it > 0.0 && *it < 1.0).ok_or_else(|| "expected a number between 0 and 1".to_owned())
+}
+
 /// The name of a format: its index.
 pub(super) fn format(text: &str) -> Result<usize, String> {
     input::format_by_name(text).ok_or_else(|| {

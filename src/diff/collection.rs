@@ -1,0 +1,128 @@
+//! What is kept of a capture to compare it: per operation, per wait, per call and per endpoint.
+//!
+//! Everything merges exactly: counts and sums are integers, samples choose by hash. A collection is
+//! also what a baseline file holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::kinds::Kinds;
+use super::sample::Sample;
+use crate::model::{Kind, Name};
+use crate::stats::Limited;
+
+/// A service, its operation and the side of the call: what latency and errors are compared of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Operation {
+    /// Whose work it is.
+    pub service: Name,
+    /// What it does.
+    pub operation: Name,
+    /// Its side of a call.
+    pub kind: Option<Kind>,
+}
+
+/// What time is spent on that no child accounts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) enum Wait {
+    /// The self time of an operation, called by a service or by nobody.
+    Own { service: Name, operation: Name, caller: Option<Name> },
+    /// The self time of an operation whose only call goes to another service: what the callee did not
+    /// take is the way there and back, and queues.
+    Edge { service: Name, operation: Name, to: Name },
+}
+
+impl Wait {
+    /// Who waits.
+    pub(super) fn place(&self) -> (Name, Name) {
+        match *self {
+            Wait::Own { service, operation, .. } | Wait::Edge { service, operation, .. } => (service, operation),
+        }
+    }
+}
+
+/// What happened in an operation.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// Traces in which it occurs.
+    pub(super) n_traces: u64,
+    pub(super) n_calls: u64,
+    /// The sum of the squares of calls per trace.
+    pub(super) squared_calls: u128,
+    pub(super) n_failed: u64,
+    /// How many calls failed with which message, made alike.
+    pub(super) patterns: Limited<String, u64>,
+    /// The mean of its calls in a trace, with callees and without.
+    pub(super) durations: Sample,
+    pub(super) self_times: Sample,
+    /// The operations it calls and waits for.
+    pub(super) below: BTreeSet<Operation>,
+}
+
+/// What requests of an endpoint are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct EndpointKey {
+    pub(super) service: Name,
+    pub(super) operation: Name,
+    pub(super) method: Option<Name>,
+    pub(super) route: Option<Name>,
+}
+
+/// A capture, as much of it as is compared.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Collection {
+    pub(super) n_traces: u64,
+    pub(super) operations: BTreeMap<Operation, Seen>,
+    pub(super) waits: BTreeMap<Wait, Sample>,
+    /// In how many traces a service calls another.
+    pub(super) calls: BTreeMap<(Name, Name), u64>,
+    pub(super) endpoints: BTreeMap<EndpointKey, Kinds<(Name, Name)>>,
+}
+
+impl Collection {
+    /// How many traces it has seen.
+    pub fn n_traces(&self) -> u64 {
+        self.n_traces
+    }
+
+    /// Adds what another thread has collected.
+    pub fn merge(&mut self, other: Collection) {
+        self.n_traces += other.n_traces;
+        for (key, theirs) in other.operations {
+            self.operations.entry(key).or_default().merge(theirs);
+        }
+        for (key, theirs) in other.waits {
+            self.waits.entry(key).or_default().merge(theirs);
+        }
+        for (key, n_traces) in other.calls {
+            *self.calls.entry(key).or_default() += n_traces;
+        }
+        for (key, theirs) in other.endpoints {
+            self.endpoints.entry(key).or_default().merge(theirs);
+        }
+    }
+
+    /// Brings all samples into the form that does not show how they came about.
+    pub fn settle(&mut self) {
+        for seen in self.operations.values_mut() {
+            seen.durations.settle();
+            seen.self_times.settle();
+        }
+        self.waits.values_mut().for_each(Sample::settle);
+        self.endpoints.values_mut().for_each(Kinds::settle);
+    }
+}
+
+impl Seen {
+    fn merge(&mut self, other: Seen) {
+        self.n_traces += other.n_traces;
+        self.n_calls += other.n_calls;
+        self.squared_calls += other.squared_calls;
+        self.n_failed += other.n_failed;
+        self.patterns.merge(other.patterns);
+        self.durations.merge(other.durations);
+        self.self_times.merge(other.self_times);
+        self.below.extend(other.below);
+    }
+}

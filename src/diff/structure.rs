@@ -1,0 +1,117 @@
+//! What is there only before or only after, and what is called more often.
+//!
+//! None of it is worse by itself: the verdict is `suspect`, and what it costs is judged by latency.
+
+use std::collections::BTreeSet;
+
+use super::ADVISORY_MIN;
+use super::change::{Change, Measure, Metric, Verdict};
+use super::collection::{Collection, Operation, Seen};
+use super::latency::round;
+use crate::model::Name;
+use crate::stats::percent;
+use crate::stats::significance::normal::critical_value;
+use crate::stats::significance::wilson_interval;
+
+/// What fewer traces have is an accident.
+const MIN_TRACES: u64 = 5;
+
+/// The least share of the traces that has it, surely.
+const MIN_SHARE: f64 = 0.01;
+
+/// How sure shares are.
+const SHARE_LEVEL: f64 = 0.95;
+
+/// So many times as many calls are a change.
+const MIN_RATIO: f64 = 1.5;
+
+/// How sure the ratio is.
+const RATIO_LEVEL: f64 = 0.99;
+
+/// New and gone operations and calls between services, and operations called more or less often.
+pub(super) fn changes(before: &Collection, after: &Collection) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let n = (before.n_traces, after.n_traces);
+    let operations: BTreeSet<&Operation> = before.operations.keys().chain(after.operations.keys()).collect();
+    for operation in operations {
+        let seen = (before.operations.get(operation), after.operations.get(operation));
+        let n_traces = |it: Option<&Seen>| it.map_or(0, |it| it.n_traces);
+        if let Some(mut change) = appearance((n_traces(seen.0), n_traces(seen.1)), n, operation.service) {
+            (change.operation, change.kind) = (Some(operation.operation), operation.kind);
+            changes.push(change);
+        }
+        if let (Some(before), Some(after)) = seen {
+            changes.extend(calls(operation, before, after));
+        }
+    }
+    let edges: BTreeSet<&(Name, Name)> = before.calls.keys().chain(after.calls.keys()).collect();
+    for edge in edges {
+        let n_traces = |it: &Collection| it.calls.get(edge).copied().unwrap_or(0);
+        if let Some(mut change) = appearance((n_traces(before), n_traces(after)), n, edge.0) {
+            change.to = Some(edge.1);
+            changes.push(change);
+        }
+    }
+    changes
+}
+
+/// Whether what only one side has would have been seen on the other.
+fn appearance(having: (u64, u64), n: (u64, u64), service: Name) -> Option<Change> {
+    let (metric, (n_having, n_there), n_elsewhere) = match having {
+        (0, after) => (Metric::New, (after, n.1), n.0),
+        (before, 0) => (Metric::Gone, (before, n.0), n.1),
+        _ => return None,
+    };
+    if n_having < MIN_TRACES || n.0.min(n.1) < ADVISORY_MIN {
+        return None;
+    }
+    let share = wilson_interval(n_having, n_there, SHARE_LEVEL)?;
+    let share_elsewhere = wilson_interval(0, n_elsewhere, SHARE_LEVEL)?;
+    if share.low < MIN_SHARE || share.low <= share_elsewhere.high {
+        return None;
+    }
+    let mut change = Change::new(metric, service, None);
+    change.verdict = Verdict::Suspect;
+    let measure = |having, n| Measure { n, rate_percent: Some(percent(having, n)), ..Measure::default() };
+    (change.before, change.after) = (measure(having.0, n.0), measure(having.1, n.1));
+    Some(change)
+}
+
+/// Whether a trace that calls an operation calls it more or less often.
+fn calls(operation: &Operation, before: &Seen, after: &Seen) -> Option<Change> {
+    if before.n_traces.min(after.n_traces) < ADVISORY_MIN {
+        return None;
+    }
+    let (from, to) = (CallsPerTrace::of(before), CallsPerTrace::of(after));
+    let ratio = to.mean / from.mean;
+    // The logarithm of a ratio of means, by its first-order errors.
+    let error = (from.relative_error.powi(2) + to.relative_error.powi(2)).sqrt() * critical_value(RATIO_LEVEL)?;
+    let (low, high) = (ratio * libm::exp(-error), ratio * libm::exp(error));
+    if low < MIN_RATIO && high > 1.0 / MIN_RATIO {
+        return None;
+    }
+    let mut change = Change::new(Metric::Calls, operation.service, Some(operation.operation));
+    change.kind = operation.kind;
+    change.verdict = if ratio > 1.0 { Verdict::Suspect } else { Verdict::Improved };
+    let measure = |it: CallsPerTrace, n| Measure { n, per_trace: Some(round(it.mean)), ..Measure::default() };
+    (change.before, change.after) = (measure(from, before.n_traces), measure(to, after.n_traces));
+    change.change_percent = Some(round((ratio - 1.0) * 100.0));
+    Some(change)
+}
+
+#[derive(Clone, Copy)]
+struct CallsPerTrace {
+    mean: f64,
+    /// The standard error of the mean, as a part of it.
+    relative_error: f64,
+}
+
+impl CallsPerTrace {
+    /// Of an operation that occurs.
+    fn of(seen: &Seen) -> CallsPerTrace {
+        let n = seen.n_traces as f64;
+        let mean = seen.n_calls as f64 / n;
+        let variance = (seen.squared_calls as f64 / n - mean * mean).max(0.0) * n / (n - 1.0).max(1.0);
+        CallsPerTrace { mean, relative_error: (variance / n).sqrt() / mean }
+    }
+}
