@@ -76,3 +76,59 @@ impl Baseline {
         Ok(baseline)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sketches::many;
+    use super::super::{Options, compare};
+    use super::*;
+
+    fn baseline() -> Baseline {
+        let collection = many(30, |it| {
+            let bad = if it % 3 == 0 { " ! error.message=broken" } else { "" };
+            format!("web GET / 0..{}{bad}\n  api call 1..{}\n    db SELECT 2..{}", 40 + it, 30 + it, 10 + it % 7)
+        });
+        Baseline {
+            conditions: vec!["--service web".to_owned()],
+            input: "{}".to_owned(),
+            summary: "{}".to_owned(),
+            collection,
+        }
+    }
+
+    fn written(baseline: &Baseline) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        baseline.write(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_read_back_compares_the_same() {
+        let before = baseline();
+        let bytes = written(&before);
+        assert!(is_baseline(&bytes[..HEAD_BYTES as usize]));
+        let read = Baseline::read(&bytes, 1 << 20).unwrap();
+        assert_eq!(read.conditions, before.conditions);
+        let after = many(40, |it| format!("web GET / 0..{}\n  api call 1..{}", 90 + it, 80 + it));
+        let compared = |it: &Baseline| compare(&it.collection, &after, &Options::default());
+        assert_eq!(compared(&read), compared(&before));
+        assert_eq!(written(&read), bytes);
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        let bytes = written(&baseline());
+        for cut in 0..bytes.len() {
+            assert!(Baseline::read(&bytes[..cut], 1 << 20).is_err(), "cut at {cut}");
+        }
+        for at in MAGIC.len()..bytes.len() {
+            let mut spoilt = bytes.clone();
+            spoilt[at] ^= 0x10;
+            // The checksum sees what the frame does not; a flag that means nothing may change nothing.
+            let _ = Baseline::read(&spoilt, 1 << 20);
+        }
+        assert!(matches!(Baseline::read(&bytes, 100), Err(Unreadable::Damaged(_))), "more than is allowed");
+        let other = [b"analyze-traces baseline 99\n".as_slice(), &bytes[MAGIC.len()..]].concat();
+        assert!(is_baseline(&other) && matches!(Baseline::read(&other, 1 << 20), Err(Unreadable::OtherVersion)));
+    }
+}

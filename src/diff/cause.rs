@@ -189,3 +189,118 @@ impl Graph<'_> {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::change::Verdict;
+    use super::super::sketches::many;
+    use super::super::{Options, compare};
+    use super::*;
+
+    /// Regressed and suspect changes as `metric name < cause`; causes of their own have none.
+    fn check(before: &Collection, after: &Collection, expected: &[&str]) {
+        let found = compare(before, after, &Options::default());
+        let text = |it: &Change| {
+            let to = it.to.map_or(String::new(), |it| format!(" → {it}"));
+            let name = it
+                .endpoint
+                .clone()
+                .map_or_else(|| format!("{} {}{to}", it.service, it.operation.unwrap()), |it| format!("[{it}]"));
+            let because = it.caused_by.map_or(String::new(), |it| {
+                let to = it.to.map_or(String::new(), |it| format!(" → {it}"));
+                format!(" < {} {}{to}", it.service, it.operation)
+            });
+            assert_eq!(it.cause, it.caused_by.is_none());
+            format!("{} {name}{because}", it.metric.as_str())
+        };
+        let mut lines: Vec<String> =
+            found.changes.iter().filter(|it| it.verdict == Verdict::Regressed).map(text).collect();
+        lines.sort();
+        assert_eq!(lines, expected);
+    }
+
+    fn shop(query: usize, own: usize) -> Collection {
+        many(60, |it| {
+            let end = 10 + it % 7 + query;
+            format!(
+                "web GET / 0..{} http.route=/\n  api GET 2..{}\n    db SELECT 5..{end}\n    db UPDATE {end}..{}",
+                end + 20 + own,
+                end + 10 + own,
+                end + 5
+            )
+        })
+    }
+
+    #[test]
+    fn what_is_slower_only_because_of_what_is_below_is_no_cause() {
+        check(
+            &shop(20, 0),
+            &shop(80, 0),
+            &[
+                "duration [web GET /] < db SELECT",
+                "duration api GET < db SELECT",
+                "duration db SELECT",
+                "duration web GET / < db SELECT",
+                "self_time db SELECT",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_larger_of_two_causes_explains_what_is_above_both() {
+        check(
+            &shop(20, 0),
+            &shop(60, 100),
+            &[
+                "duration [web GET /] < api GET",
+                "duration api GET",
+                "duration db SELECT",
+                "duration web GET / < api GET",
+                "self_time api GET",
+                "self_time db SELECT",
+            ],
+        );
+    }
+
+    #[test]
+    fn more_calls_are_a_cause() {
+        let capture = |n: usize| {
+            many(60, |it| {
+                let mut text = format!("web GET / 0..{} http.route=/", 20 + it % 5 + 20 * n);
+                (0..n).for_each(|nth| text.push_str(&format!("\n  db SELECT {}..{}", 20 * nth, 20 * nth + 20)));
+                text
+            })
+        };
+        check(&capture(2), &capture(8), &["duration [web GET /] < db SELECT", "duration web GET / < db SELECT"]);
+    }
+
+    #[test]
+    fn failures_are_caused_by_the_deepest() {
+        let capture = |failing: usize| {
+            many(100, |it| {
+                let bad = if it < failing { " !" } else { "" };
+                format!("web GET / 0..50{bad}\n  api GET 1..40{bad}\n    db SELECT 5..9{bad}\n    db SELECT 10..11")
+            })
+        };
+        let found = compare(&capture(0), &capture(20), &Options::default());
+        let failing: Vec<_> = found
+            .changes
+            .iter()
+            .filter(|it| it.metric == Metric::ErrorRate && it.pattern.is_none())
+            .map(|it| (it.service.as_str(), it.cause, it.caused_by.map(|it| it.service.as_str())))
+            .collect();
+        assert_eq!(failing, [("db", true, None), ("api", false, Some("db")), ("web", false, Some("db"))]);
+    }
+
+    #[test]
+    fn operations_that_call_each_other_come_to_an_end() {
+        let capture = |slow: usize| {
+            many(60, |it| {
+                let end = 20 + it % 3 + slow;
+                format!("a x 0..{}\n  b y 1..{}\n    a x 2..{end}\n      b y 3..4", end + 2, end + 1)
+            })
+        };
+        let found = compare(&capture(0), &capture(100), &Options::default());
+        assert_eq!(found.verdict, Verdict::Regressed);
+    }
+}

@@ -341,3 +341,122 @@ fn hash_of(value: &impl Hash, seed: u64) -> u64 {
     value.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::sketches::{collect, traces};
+    use super::*;
+
+    const SKETCHES: [&str; 5] = [
+        "web GET / 0..100 server\n  web call 10..90 client\n    api GET 20..80 server\n      db SELECT 30..40 client",
+        "web GET / 0..100 server\n  api GET 10..20 server\n  api GET 30..70 server !\n    db SELECT 40..? client",
+        "web GET / 0..? server\n  api GET 10..20 server",
+        "api batch 0..50\n  db SELECT 5..15 client\n  db SELECT 20..40 client\n  mail send 45..99 ~",
+        "web GET / 0..60 server\n  api GET 10..30 server ?ff",
+    ];
+
+    fn bytes(collection: &Collection) -> Vec<u8> {
+        postcard::to_stdvec(collection).unwrap()
+    }
+
+    #[test]
+    fn neither_order_nor_threads_can_be_seen() {
+        let all = traces((0..40).map(|it| SKETCHES[it * 7 % SKETCHES.len()]));
+        let whole = |parts: &[&[Trace]]| {
+            let mut whole = Collection::default();
+            for part in parts {
+                let mut collector = Collector::default();
+                part.iter().for_each(|it| collector.observe(it));
+                whole.merge(collector.finish());
+            }
+            whole.settle();
+            bytes(&whole)
+        };
+        let expected = whole(&[&all]);
+        for cut in 0..all.len() {
+            let (one, two) = all.split_at(cut);
+            assert!(whole(&[two, one]) == expected, "cut at {cut}");
+        }
+        let back: Vec<Trace> = all.iter().rev().cloned().collect();
+        assert!(whole(&[&back]) == expected);
+    }
+
+    /// Counted again, plainly: traces, calls, failures, and the mean duration and self time of each trace.
+    #[test]
+    fn operations_are_what_the_spans_say() {
+        type Plain = (u64, u64, u64, Vec<i64>, Vec<i64>);
+        let mut plain: BTreeMap<Operation, Plain> = BTreeMap::new();
+        for trace in traces(SKETCHES) {
+            let mut of: BTreeMap<Operation, Vec<&Span>> = BTreeMap::new();
+            for span in trace.spans() {
+                let key = Operation { service: span.service, operation: span.operation, kind: span.kind };
+                of.entry(key).or_default().push(span);
+            }
+            for (operation, spans) in of {
+                let row = plain.entry(operation).or_default();
+                row.0 += 1;
+                row.1 += spans.len() as u64;
+                row.2 += spans.iter().filter(|it| it.error).count() as u64;
+                let known: Vec<_> = spans.iter().filter_map(|it| it.duration_ns.zip(it.self_ns)).collect();
+                if let Ok(n @ 1..) = i64::try_from(known.len()) {
+                    row.3.push(known.iter().map(|it| it.0).sum::<i64>() / n);
+                    row.4.push(known.iter().map(|it| it.1).sum::<i64>() / n);
+                }
+            }
+        }
+        let collection = collect(SKETCHES);
+        assert_eq!(collection.operations.len(), plain.len());
+        for (operation, (n_traces, n_calls, n_failed, mut durations, mut self_times)) in plain {
+            let seen = &collection.operations[&operation];
+            durations.sort_unstable();
+            self_times.sort_unstable();
+            assert_eq!((seen.n_traces, seen.n_calls, seen.n_failed), (n_traces, n_calls, n_failed), "{operation:?}");
+            assert_eq!(
+                (seen.durations.ascending(), seen.self_times.ascending()),
+                (durations, self_times),
+                "{operation:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_only_call_to_another_service_makes_a_wait_a_way() {
+        let collection = collect([SKETCHES[0]]);
+        let waits: Vec<String> = collection
+            .waits
+            .iter()
+            .map(|(wait, sample)| match wait {
+                Wait::Own { service, operation, caller } => {
+                    let by = caller.map_or("nobody", |it| it.as_str());
+                    format!("{service} {operation} by {by}: {:?}", sample.ascending())
+                }
+                Wait::Edge { service, operation, to } => {
+                    format!("{service} {operation} → {to}: {:?}", sample.ascending())
+                }
+            })
+            .collect();
+        assert_eq!(
+            waits,
+            [
+                "db SELECT by api: [10000000]",
+                "web GET / by nobody: [20000000]",
+                "api GET → db: [50000000]",
+                "web call → api: [20000000]",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_path_of_a_request_tiles_it() {
+        let collection = collect(SKETCHES);
+        for kinds in collection.endpoints.values() {
+            let whole = kinds.whole();
+            let on_path: u128 = whole.path.iter().map(|it| it.1.total_ns).sum();
+            assert_eq!(on_path, whole.total_ns);
+        }
+        let n: u64 = collection.endpoints.values().map(Kinds::n).sum();
+        assert_eq!(n, 4, "a root without a duration is no request");
+    }
+}

@@ -179,3 +179,98 @@ fn whole_parts(exact: &[f64]) -> Vec<i64> {
     order.into_iter().take(n_lost).for_each(|it| whole[it] += 1);
     whole
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+    use proptest::prelude::*;
+
+    /// A mean as a fraction, and operations' visits and times.
+    type Side = (u64, Vec<(u64, u64)>);
+
+    fn requests((n, path): &Side) -> Requests<Spot> {
+        let spot = |nth: usize| (Name::new("s"), Name::new(&format!("o{nth}")));
+        let on_path =
+            |it: &(u64, u64)| OnPath { n_visits: it.0, total_ns: u128::from(if it.0 == 0 { 0 } else { it.1 }) };
+        let path: Vec<_> = if *n == 0 {
+            Vec::new()
+        } else {
+            path.iter().enumerate().map(|(nth, it)| (spot(nth), on_path(it))).collect()
+        };
+        // The sections tile the roots.
+        let total_ns = path.iter().map(|it| it.1.total_ns).sum();
+        Requests { n: *n, total_ns, path, ..Requests::default() }
+    }
+
+    fn side() -> impl Strategy<Value = Side> {
+        (0u64..50, prop::collection::vec((0u64..9, 0u64..10_000_000_000), 1..6))
+    }
+
+    fn ns(ms: f64) -> i64 {
+        (ms * 1e6).round() as i64
+    }
+
+    /// The change of the mean in nanoseconds, in integers up to the last division.
+    fn mean_change(before: (u128, u64), after: (u128, u64)) -> f64 {
+        let (t1, n1, t2, n2) = (before.0 as i128, i128::from(before.1), after.0 as i128, i128::from(after.1));
+        (t2 * n1 - t1 * n2) as f64 / (n1 * n2) as f64
+    }
+
+    proptest! {
+        #[test]
+        fn parts_add_up_to_the_nanosecond(sides in prop::collection::vec((side(), side()), 1..5)) {
+            let endpoints: Vec<Endpoint> = sides.iter().enumerate().map(|(nth, (before, after))| Endpoint {
+                name: format!("e{nth}"),
+                root: (Name::new("s"), Name::new("o0")),
+                before: requests(before),
+                after: requests(after),
+            }).collect();
+            let found = decompose(&endpoints);
+            let sum = |of: fn(&Endpoint) -> &Requests<Spot>| endpoints.iter().map(of).fold((0, 0), |sum, it| (sum.0 + it.total_ns, sum.1 + it.n));
+            let (before, after) = (sum(|it| &it.before), sum(|it| &it.after));
+            let total = found.total;
+            if before.1 == 0 || after.1 == 0 {
+                prop_assert_eq!(total, Total::default());
+            } else {
+                let shift = ns(total.shift_ms.unwrap());
+                prop_assert_eq!(shift, ns(total.mix_ms.unwrap()) + ns(total.within_ms.unwrap()));
+                prop_assert!((shift as f64 - mean_change(before, after)).abs() <= 1.0);
+            }
+            for change in &found.endpoints {
+                let endpoint = endpoints.iter().find(|it| it.name == change.endpoint).unwrap();
+                let Some(shift_ms) = change.shift_ms else {
+                    prop_assert!(endpoint.before.n == 0 || endpoint.after.n == 0);
+                    continue;
+                };
+                let parts: i64 = change.operations.iter().map(|it| ns(it.frequency_ms) + ns(it.time_ms)).sum();
+                prop_assert_eq!(parts, ns(shift_ms));
+                let expected = mean_change((endpoint.before.total_ns, endpoint.before.n), (endpoint.after.total_ns, endpoint.after.n));
+                prop_assert!((parts as f64 - expected).abs() <= 1.0, "{parts} is not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_calls_are_frequency_and_longer_calls_are_time() {
+        let endpoint = |before: &[(u64, u64)], after: &[(u64, u64)]| Endpoint {
+            name: "e".to_owned(),
+            root: (Name::new("s"), Name::new("o0")),
+            before: requests(&(10, before.to_vec())),
+            after: requests(&(10, after.to_vec())),
+        };
+        const MS: u64 = 1_000_000;
+        // Ten requests: one visit of 10 ms each, then of 30 ms; two visits of 5 ms, then four; a new one of 7 ms.
+        let found = decompose(&[endpoint(
+            &[(10, 100 * MS), (20, 100 * MS), (0, 0)],
+            &[(10, 300 * MS), (40, 200 * MS), (10, 70 * MS)],
+        )]);
+        let parts: Vec<_> = found.endpoints[0]
+            .operations
+            .iter()
+            .map(|it| (it.operation.as_str(), it.frequency_ms, it.time_ms))
+            .collect();
+        assert_eq!(parts, [("o0", 0.0, 20.0), ("o1", 10.0, 0.0), ("o2", 7.0, 0.0)]);
+        assert_eq!(found.total, Total { shift_ms: Some(37.0), mix_ms: Some(0.0), within_ms: Some(37.0) });
+    }
+}

@@ -156,3 +156,66 @@ fn names_of(key: &EndpointKey, sets: &[&BTreeSet<Spot>]) -> Vec<String> {
 
 /// A name with more marks is not read.
 const MAX_MARKS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::super::sketches::collect;
+    use super::*;
+
+    /// Endpoints with their requests before and after.
+    fn check(before: &[(usize, &str)], after: &[(usize, &str)], expected: &[(&str, u64, u64)]) {
+        let side = |kinds: &[(usize, &str)]| {
+            collect(kinds.iter().flat_map(|(n, sketch)| std::iter::repeat_n(sketch.to_string(), *n)))
+        };
+        let found = join(&side(before), &side(after));
+        let found: Vec<(&str, u64, u64)> = found.iter().map(|it| (it.name.as_str(), it.before.n, it.after.n)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn routes_and_methods_are_endpoints() {
+        check(
+            &[(3, "gw GET 0..9 server http.route=/a http.request.method=GET"), (2, "gw POST 0..9 http.method=POST")],
+            &[(1, "gw GET 0..9 server http.route=/b http.request.method=GET"), (2, "gw POST 0..9 http.method=POST")],
+            &[("gw GET /a", 3, 0), ("gw GET /b", 0, 1), ("gw POST", 2, 2)],
+        );
+    }
+
+    #[test]
+    fn one_name_for_everything_is_split_by_what_is_below() {
+        check(
+            &[
+                (6, "gw GET 0..9\n  cart list 1..2"),
+                (4, "gw GET 0..9\n  pay charge 1..2\n  mail send 3..4"),
+                (9, "gw GET 0..9"),
+            ],
+            &[(6, "gw GET 0..9\n  cart list 1..2"), (1, "gw GET 0..9\n  pay charge 1..2\n  mail send 3..4")],
+            &[("gw GET (list)", 6, 6), ("gw GET (send)", 4, 1), ("gw GET (without list, without send)", 9, 0)],
+        );
+    }
+
+    #[test]
+    fn a_route_is_never_split_and_a_name_among_others_neither() {
+        let route = "gw GET 0..9 http.route=/a";
+        let call = format!("{route}\n  cart list 1..2");
+        check(&[(20, route), (20, &call)], &[], &[("gw GET /a", 40, 0)]);
+        check(
+            &[(8, "gw GET 0..9"), (8, "gw GET 0..9\n  cart list 1..2"), (2, "gw POST 0..9")],
+            &[],
+            &[("gw GET", 16, 0), ("gw POST", 2, 0)],
+        );
+    }
+
+    #[test]
+    fn rare_sets_join_what_is_most_alike() {
+        let five = "gw GET 0..99\n  a a 1..2\n  a b 3..4\n  a c 5..6\n  a d 7..8";
+        let six = format!("{five}\n  a e 9..10");
+        let far = "gw GET 0..99\n  z z 1..2";
+        // Four of five operations in common are enough, one of two is not.
+        check(
+            &[(9, five), (1, &six), (9, "gw GET 0..99\n  b b 1..2"), (2, far)],
+            &[(2, &six), (2, "gw GET 0..99\n  b b 1..2\n  z z 3..4")],
+            &[("gw GET (a)", 10, 2), ("gw GET (b)", 9, 0), ("gw GET (other)", 2, 2)],
+        );
+    }
+}

@@ -130,3 +130,65 @@ impl Rate<'_> {
         (worse.0 as f64 - expected).round().max(0.0) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sketches::many;
+    use super::*;
+
+    /// The verdicts of `failing` of `n` calls against others, overall and by message.
+    fn verdicts(before: (usize, usize), after: (usize, usize)) -> Vec<(Option<String>, Verdict)> {
+        let capture = |(failing, n): (usize, usize)| {
+            many(n, |it| format!("web GET / 0..10{}", if it < failing { " ! error.message=broken" } else { "" }))
+        };
+        let changes = changes(&capture(before), &capture(after), &Options::default());
+        changes.into_iter().map(|it| (it.pattern, it.verdict)).collect()
+    }
+
+    fn verdict(before: (usize, usize), after: (usize, usize)) -> Verdict {
+        let verdicts = verdicts(before, after);
+        assert_eq!(verdicts[1].0.as_deref(), Some("broken"));
+        assert_eq!(verdicts[0].1, verdicts[1].1, "all failures have one message");
+        verdicts[0].1
+    }
+
+    #[test]
+    fn failures_count_from_five_more_and_a_point_more() {
+        assert_eq!(verdict((0, 100), (10, 100)), Verdict::Regressed);
+        assert_eq!(verdict((10, 100), (0, 100)), Verdict::Improved);
+        assert_eq!(verdict((0, 30), (10, 30)), Verdict::Suspect);
+        assert_eq!(verdict((1, 100), (1, 100)), Verdict::Unchanged);
+        assert_eq!(verdict((0, 60), (4, 60)), Verdict::Unchanged, "four");
+        assert_eq!(verdict((0, 2_000), (12, 2_000)), Verdict::Unchanged, "0.6 points");
+        assert_eq!(verdict((0, 10), (10, 10)), Verdict::Insufficient);
+    }
+
+    #[test]
+    fn captures_need_not_be_of_one_size() {
+        assert_eq!(verdict((8, 100), (1, 200)), Verdict::Improved);
+        assert_eq!(verdict((1, 200), (8, 100)), Verdict::Regressed);
+    }
+
+    #[test]
+    fn what_never_fails_is_not_listed() {
+        assert!(verdicts((0, 100), (0, 100)).is_empty());
+    }
+
+    #[test]
+    fn a_new_message_shows_where_the_rate_stays() {
+        let capture = |message: &str| {
+            many(200, |it| {
+                format!(
+                    "web GET / 0..10{}",
+                    if it < 20 { format!(" ! error.message={message}") } else { String::new() }
+                )
+            })
+        };
+        let found = changes(&capture("old"), &capture("new"), &Options::default());
+        let verdicts: Vec<_> = found.iter().map(|it| (it.pattern.as_deref(), it.verdict)).collect();
+        assert_eq!(
+            verdicts,
+            [(None, Verdict::Unchanged), (Some("new"), Verdict::Regressed), (Some("old"), Verdict::Improved)]
+        );
+    }
+}

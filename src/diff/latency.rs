@@ -19,7 +19,7 @@ use crate::stats::significance::{benjamini_hochberg, hodges_lehmann, mann_whitne
 const LOCATION_MIN: u64 = 50;
 
 /// How sure the shift is.
-const LOCATION_LEVEL: f64 = 0.99;
+pub(super) const LOCATION_LEVEL: f64 = 0.99;
 
 /// Traces a side from which a tail is looked at, and from which it counts.
 const TAIL_ADVISORY_MIN: u64 = 100;
@@ -165,4 +165,86 @@ fn moved_quantile(pair: &Pair, q: f64, options: &Options) -> Option<(f64, Change
 /// Four decimals, as all percentages have.
 pub(super) fn round(percent: f64) -> f64 {
     (percent * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    /// `n` values around `ms`, evenly spread over ±5 %.
+    fn values(n: usize, ms: f64) -> Vec<i64> {
+        let spread = |it: usize| 0.95 + 0.1 * (it * 37 % n) as f64 / n as f64;
+        (0..n).map(|it| (ms * MS as f64 * spread(it)) as i64).collect()
+    }
+
+    fn pair(before: Vec<i64>, after: Vec<i64>) -> Pair {
+        let operation = Operation { service: Name::new("s"), operation: Name::new("o"), kind: None };
+        let sample = |values: &[i64]| {
+            let mut sample = Sample::default();
+            values.iter().enumerate().for_each(|(nth, it)| sample.record(nth as u64, *it));
+            sample.settle();
+            sample
+        };
+        Pair::new(Metric::Duration, operation, Some(&sample(&before)), Some(&sample(&after)))
+    }
+
+    fn verdict(before: Vec<i64>, after: Vec<i64>) -> Verdict {
+        locations(&[pair(before, after)], &Options::default())[0].verdict
+    }
+
+    #[test]
+    fn how_much_counts_depends_on_how_many_there_are() {
+        let slower = |n: usize| verdict(values(n, 100.0), values(n, 150.0));
+        assert_eq!(slower(19), Verdict::Insufficient);
+        assert_eq!([slower(20), slower(49)], [Verdict::Suspect; 2]);
+        assert_eq!(slower(50), Verdict::Regressed);
+        assert_eq!(verdict(values(100, 100.0), values(19, 150.0)), Verdict::Insufficient);
+        assert_eq!(verdict(values(100, 100.0), vec![]), Verdict::Insufficient);
+    }
+
+    #[test]
+    fn the_whole_interval_has_to_clear_the_tolerance() {
+        let moved = |factor: f64| verdict(values(200, 100.0), values(200, 100.0 * factor));
+        assert_eq!([moved(1.0), moved(1.12), moved(0.88)], [Verdict::Unchanged; 3]);
+        assert_eq!([moved(1.2), moved(0.8)], [Verdict::Regressed, Verdict::Improved]);
+    }
+
+    #[test]
+    fn what_is_less_than_a_millisecond_does_not_matter() {
+        assert_eq!(verdict(values(200, 0.5), values(200, 1.4)), Verdict::Unchanged);
+        assert_eq!(verdict(values(200, 0.5), values(200, 1.6)), Verdict::Regressed);
+    }
+
+    #[test]
+    fn more_values_than_are_kept_count_as_many_as_there_are() {
+        let change = &locations(&[pair(values(5_000, 10.0), values(5_000, 20.0))], &Options::default())[0];
+        assert_eq!((change.before.n, change.verdict), (5_000, Verdict::Regressed));
+    }
+
+    fn with_tail(n: usize, every: usize, ms: f64) -> Vec<i64> {
+        let mut all = values(n, 100.0);
+        all.iter_mut().step_by(every).for_each(|it| *it = (ms * MS as f64) as i64);
+        all
+    }
+
+    #[test]
+    fn a_tail_may_move_alone() {
+        let tail = |n: usize| tail(&pair(values(n, 100.0), with_tail(n, 8, 900.0)), &Options::default());
+        assert!(tail(99).is_none());
+        assert_eq!(tail(100).map(|it| it.verdict), Some(Verdict::Suspect));
+        let found = tail(300).unwrap();
+        assert_eq!((found.metric, found.verdict), (Metric::Tail, Verdict::Regressed));
+        assert!(found.low_ms.is_some_and(|it| it > 700.0), "{found:?}");
+        let back = super::tail(&pair(with_tail(300, 8, 900.0), values(300, 100.0)), &Options::default());
+        assert_eq!(back.map(|it| it.verdict), Some(Verdict::Improved));
+    }
+
+    #[test]
+    fn a_p99_alone_counts_from_a_thousand() {
+        let tail = |n: usize| tail(&pair(values(n, 100.0), with_tail(n, 33, 900.0)), &Options::default());
+        assert_eq!(tail(900).map(|it| (it.quantile, it.verdict)), Some((Some(0.99), Verdict::Suspect)));
+        assert_eq!(tail(1_000).map(|it| (it.quantile, it.verdict)), Some((Some(0.99), Verdict::Regressed)));
+    }
 }

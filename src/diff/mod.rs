@@ -8,6 +8,7 @@
 //! `docs/diff.md` has the rules, and how often they are wrong.
 
 mod baseline;
+mod calibrate;
 mod cause;
 mod change;
 mod collect;
@@ -18,13 +19,17 @@ mod endpoint;
 mod errors;
 mod kinds;
 mod latency;
+mod rows;
 mod sample;
 mod sentences;
+#[cfg(test)]
+mod sketches;
 mod structure;
 mod suspects;
 mod tables;
 
 pub use baseline::{Baseline, HEAD_BYTES, Unreadable, is_baseline};
+pub use calibrate::{Calibration, calibrate};
 pub use change::{Cause, Change, Measure, Metric, Verdict};
 pub use collect::Collector;
 pub use collection::{Collection, Operation};

@@ -1,7 +1,8 @@
 //! The answer in words: what an engineer wants to read first.
 
-use super::change::{Cause, Change, Metric, Verdict};
+use super::change::{Change, Metric, Verdict};
 use super::compare::Comparison;
+use super::rows;
 use crate::report::words;
 use crate::stats::percent;
 use crate::stats::significance::fisher_exact;
@@ -83,7 +84,8 @@ fn p95(comparison: &Comparison, before: &Totals, after: &Totals) -> Option<Strin
 
 /// What changed most by itself in this direction, as the rest of a sentence.
 fn reason(comparison: &Comparison, worse: bool) -> Option<String> {
-    let causes = comparison.changes.iter().filter(|it| it.verdict.is_change() && it.cause);
+    let rows = rows::rows(&comparison.changes, |it| it.verdict.is_change() && rows::is_latency(it));
+    let causes = rows.iter().map(|it| it.change).filter(|it| it.cause);
     let mut shifts = causes.filter_map(|it| Some((it, it.shift_ms.filter(|ms| (*ms > 0.0) == worse)?)));
     let first = shifts.next()?;
     let (change, shift_ms) = shifts.fold(first, |best, it| if it.1.abs() > best.1.abs() { it } else { best });
@@ -104,24 +106,19 @@ fn headline(comparison: &Comparison) -> String {
         Verdict::Suspect => "Suspect",
         _ => "Improved",
     };
-    let Some(change) = comparison.changes.first() else { return title.to_owned() };
-    let of_verdict = || comparison.changes.iter().filter(|it| it.verdict == verdict);
-    let n_victims = of_verdict().filter(|it| !it.cause && it.endpoint.is_none()).count() as u64;
-    let mut text = format!("{title}: {}", sentence(change));
-    let n_causes = causes(comparison, verdict).len() as u64;
-    if n_causes > 1 {
-        text.push_str(&format!("; {} more", words::count(n_causes - 1)));
+    let rows = rows::rows(&comparison.changes, |it| it.verdict == verdict);
+    let mut causes = rows.iter().filter(|it| it.change.cause && it.change.pattern.is_none());
+    let Some(first) = causes.next() else { return title.to_owned() };
+    let n_more = causes.count() as u64;
+    let n_below = rows.iter().filter(|it| !it.change.cause && it.change.pattern.is_none()).count() as u64;
+    let mut text = format!("{title}: {}", sentence(first.change));
+    if n_more > 0 {
+        text.push_str(&format!("; {} more", words::count(n_more)));
     }
-    if n_victims > 0 {
-        text.push_str(&format!("; {} only because of what is below", words::some(n_victims, "change", "changes")));
+    if n_below > 0 {
+        text.push_str(&format!("; {} only because of what is below", words::some(n_below, "change", "changes")));
     }
     text
-}
-
-/// The operations that changed by themselves, each once.
-fn causes(comparison: &Comparison, verdict: Verdict) -> std::collections::BTreeSet<String> {
-    let causes = comparison.changes.iter().filter(|it| it.verdict == verdict && it.cause);
-    causes.map(|it| format!("{} {:?}", it.service, it.operation)).collect()
 }
 
 /// One change as a sentence without its end.
@@ -152,12 +149,6 @@ pub(super) fn what(change: &Change) -> String {
     let operation = change.operation.map_or(String::new(), |it| format!(" {it}"));
     let to = change.to.map_or(String::new(), |it| format!(" → {it}"));
     change.endpoint.clone().unwrap_or_else(|| format!("{}{operation}{to}", change.service))
-}
-
-/// What a cause is.
-pub(super) fn cause(cause: &Cause) -> String {
-    let to = cause.to.map_or(String::new(), |it| format!(" → {it}"));
-    format!("{} {}{to}", cause.service, cause.operation)
 }
 
 fn duration(ms: f64) -> String {

@@ -115,3 +115,47 @@ impl CallsPerTrace {
         CallsPerTrace { mean, relative_error: (variance / n).sqrt() / mean }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sketches::many;
+    use super::*;
+
+    fn found(before: &Collection, after: &Collection) -> Vec<String> {
+        let text = |it: &Change| {
+            let name = it.operation.map_or_else(|| format!("→ {}", it.to.unwrap()), |it| it.to_string());
+            format!("{} {} {name} {}", it.metric.as_str(), it.service, it.verdict.as_str())
+        };
+        changes(before, after).iter().map(text).collect()
+    }
+
+    /// A hundred requests of which the first few call a cache, and all a database so many times.
+    fn capture(n_cached: usize, n_queries: impl Fn(usize) -> usize) -> Collection {
+        many(100, |it| {
+            let mut text = "web GET / 0..1000".to_owned();
+            if it < n_cached {
+                text.push_str("\n  cache GET 1..2");
+            }
+            (0..n_queries(it)).for_each(|nth| text.push_str(&format!("\n  db SELECT {}..{}", 10 + nth, 11 + nth)));
+            text
+        })
+    }
+
+    #[test]
+    fn what_a_tenth_of_the_traces_has_is_new_or_gone() {
+        let (without, with) = (capture(0, |_| 1), capture(10, |_| 1));
+        assert_eq!(found(&without, &with), ["new cache GET suspect", "new web → cache suspect"]);
+        assert_eq!(found(&with, &without), ["gone cache GET suspect", "gone web → cache suspect"]);
+        assert!(found(&without, &capture(4, |_| 1)).is_empty(), "four traces are an accident");
+        assert!(found(&with, &capture(60, |_| 1)).is_empty(), "what is in both is neither");
+        assert!(found(&many(15, |_| "web GET / 0..1".to_owned()), &with).is_empty(), "too few to be sure of anything");
+    }
+
+    #[test]
+    fn half_as_many_calls_again_are_more_calls() {
+        let once = capture(0, |_| 2);
+        assert_eq!(found(&once, &capture(0, |_| 3)), ["calls db SELECT suspect"]);
+        assert_eq!(found(&capture(0, |_| 3), &once), ["calls db SELECT improved"]);
+        assert!(found(&once, &capture(0, |it| if it == 0 { 90 } else { 2 })).is_empty(), "one trace is no rule");
+    }
+}

@@ -173,3 +173,76 @@ fn share(decomposition: &Decomposition, spots: impl IntoIterator<Item = Spot>) -
     let sum: f64 = spots.into_iter().map(of).sum();
     Some(round(sum / decomposition.within_ns * 100.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sketches::many;
+    use super::super::{Options, compare};
+    use super::*;
+
+    fn suspects(before: &Collection, after: &Collection) -> Vec<Suspect> {
+        compare(before, after, &Options::default()).suspects
+    }
+
+    fn names(suspects: &[Suspect]) -> Vec<&'static str> {
+        suspects.iter().map(|it| it.service.as_str()).collect()
+    }
+
+    #[test]
+    fn a_jump_in_a_quiet_service_beats_a_larger_one_in_a_noisy_one() {
+        let capture = |db: usize, slow: usize| {
+            many(30, |it| {
+                let (from, to) = (200 + it * 10 % 90 + slow, 203 + it * 10 % 90 + slow + db);
+                format!("web GET / 0..{}\n  db SELECT {from}..{to}", to + 1)
+            })
+        };
+        let found = suspects(&capture(0, 0), &capture(27, 60));
+        assert_eq!(names(&found), ["db", "web"]);
+        assert_eq!(found[0].evidence[0].shift_ms, 27.0);
+        assert_eq!((found[0].evidence[0].before_ms, found[0].evidence[0].after_ms), (Some(3.0), Some(30.0)));
+    }
+
+    #[test]
+    fn a_slow_way_is_the_callees_first() {
+        let capture = |way: usize| {
+            many(20, |it| {
+                let end = 30 + it % 3 + 2 * way;
+                format!(
+                    "web GET / 0..{}\n  web call 2..{}\n    api GET {}..{}\n      db SELECT {}..{}\n      db SELECT {}..{}",
+                    end + 10,
+                    end + 5,
+                    5 + way,
+                    end - way,
+                    6 + way,
+                    7 + way,
+                    8 + way,
+                    9 + way
+                )
+            })
+        };
+        let found = suspects(&capture(0), &capture(50));
+        assert_eq!(names(&found), ["api", "web"]);
+        let evidence = &found[0].evidence[0];
+        assert_eq!((evidence.kind, evidence.to), (EvidenceKind::EdgeTime, Some(Name::new("api"))));
+        assert!((found[1].score - CALLER_PART * found[0].score).abs() < 1e-3, "{found:?}");
+        assert_eq!(found[0].share_percent, Some(100.0), "all of it is on the way to it");
+        assert_eq!(found[1].share_percent, Some(0.0));
+    }
+
+    #[test]
+    fn the_score_is_the_formula() {
+        // Self times of 10, 20, 30, 40, 50 ms, then each 100 ms more: MAD 10 ms, median 30 ms.
+        let capture = |more: usize| many(5, |it| format!("web GET / 0..{}", (it + 1) * 10 + more));
+        let found = suspects(&capture(0), &capture(100));
+        let expected = 100e6 / (1.4826 * 10e6 + 0.05 * 30e6 + 50e3);
+        assert!((found[0].score - expected).abs() < 1e-4, "{} is not {expected}", found[0].score);
+    }
+
+    #[test]
+    fn two_values_a_side_are_enough_and_one_is_not() {
+        let capture = |n: usize, ms: usize| many(n, |_| format!("web GET / 0..{ms}"));
+        assert_eq!(names(&suspects(&capture(2, 10), &capture(2, 20))), ["web"]);
+        assert!(suspects(&capture(1, 10), &capture(2, 20)).is_empty());
+        assert!(suspects(&capture(2, 10), &capture(2, 10)).is_empty(), "what is the same is not suspicious");
+    }
+}

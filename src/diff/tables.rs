@@ -1,9 +1,8 @@
 //! A comparison for people: what changed, who is to blame, what the change is made of.
 
-use std::collections::BTreeMap;
-
 use super::change::{Change, Metric, Verdict};
 use super::compare::Comparison;
+use super::rows::{self, Row};
 use super::sentences::{self, Totals};
 use super::suspects::EvidenceKind;
 use crate::report::{Cell, Column, Section, Table, words};
@@ -62,48 +61,6 @@ fn insufficient(comparison: &Comparison, shown: &Shown) -> Option<String> {
     Some(format!("Too few traces to compare (20 a side are the least): {}{more}", names.join(", ")))
 }
 
-fn is_latency(change: &Change) -> bool {
-    matches!(change.metric, Metric::Duration | Metric::SelfTime | Metric::EdgeTime | Metric::Tail)
-}
-
-/// Changes of these metrics, causes first and below each what it causes.
-fn ordered<'a>(comparison: &'a Comparison, shown: &Shown, is: fn(&Change) -> bool) -> Vec<(&'a Change, bool)> {
-    let changes: Vec<&Change> =
-        comparison.changes.iter().filter(|it| is(it) && (shown.all || it.verdict.is_change())).collect();
-    let mut below: BTreeMap<String, Vec<&Change>> = BTreeMap::new();
-    for change in &changes {
-        if let Some(cause) = &change.caused_by {
-            below.entry(sentences::cause(cause)).or_default().push(change);
-        }
-    }
-    let mut rows = Vec::new();
-    for change in changes.iter().filter(|it| it.caused_by.is_none()) {
-        rows.push((*change, false));
-        // The first of its changes has them all; its other metrics follow right behind.
-        rows.extend(below.remove(&sentences::what(change)).into_iter().flatten().map(|it| (it, true)));
-    }
-    // What is caused by something that is not a row of this table.
-    rows.extend(below.into_values().flatten().map(|it| (it, false)));
-    rows
-}
-
-/// An operation whose time is all its own, or an endpoint and its root, are one row.
-fn without_repeats(rows: Vec<(&Change, bool)>) -> Vec<(&Change, bool)> {
-    let mut kept: Vec<(&Change, bool)> = Vec::new();
-    for (change, is_below) in rows {
-        let says_the_same = |it: &Change| {
-            (it.service, it.operation, it.verdict, it.quantile)
-                == (change.service, change.operation, change.verdict, change.quantile)
-                && it.shift_ms == change.shift_ms
-                && it.before.median_ms == change.before.median_ms
-        };
-        if !kept.iter().any(|it| says_the_same(it.0)) {
-            kept.push((change, is_below));
-        }
-    }
-    kept
-}
-
 fn verdict(change: &Change) -> Cell {
     match change.verdict {
         Verdict::Regressed => Cell::Alert("regressed".to_owned()),
@@ -111,15 +68,18 @@ fn verdict(change: &Change) -> Cell {
     }
 }
 
-fn name(change: &Change, is_below: bool) -> Cell {
+fn is_shown(change: &Change, shown: &Shown) -> bool {
+    shown.all || change.verdict.is_change()
+}
+
+fn name(Row { change, is_below }: &Row<'_>) -> Cell {
     let name = sentences::what(change);
     let metric = match change.metric {
         Metric::Tail => change.quantile.map_or(String::new(), |it| format!(" p{}", (it * 100.0).round())),
         Metric::SelfTime => " (self)".to_owned(),
-        Metric::EdgeTime => " (on the way)".to_owned(),
         _ => String::new(),
     };
-    Cell::Name(if is_below { format!("└ {name}{metric}") } else { format!("{name}{metric}") })
+    Cell::Name(if *is_below { format!("└ {name}{metric}") } else { format!("{name}{metric}") })
 }
 
 fn ms(value: Option<f64>) -> Cell {
@@ -134,11 +94,12 @@ fn signed_percent(value: Option<f64>) -> Cell {
 }
 
 fn latency(comparison: &Comparison, shown: &Shown) -> Table {
-    let rows = without_repeats(ordered(comparison, shown, is_latency));
-    let row = |(change, is_below): &(&Change, bool)| {
+    let rows = rows::rows(&comparison.changes, |it| rows::is_latency(it) && is_shown(it, shown));
+    let row = |row: &Row<'_>| {
+        let change = row.change;
         let at = |measure: &super::change::Measure| ms(measure.quantile_ms.or(measure.median_ms));
         vec![
-            name(change, *is_below),
+            name(row),
             at(&change.before),
             at(&change.after),
             ms(change.shift_ms),
@@ -171,11 +132,12 @@ fn latency(comparison: &Comparison, shown: &Shown) -> Table {
 }
 
 fn errors(comparison: &Comparison, shown: &Shown) -> Table {
-    let rows = ordered(comparison, shown, |it| it.metric == Metric::ErrorRate);
+    let rows = rows::rows(&comparison.changes, |it| it.metric == Metric::ErrorRate && is_shown(it, shown));
     let share = |it: Option<f64>| it.map_or(Cell::Unknown, Cell::Percent);
-    let row = |(change, is_below): &(&Change, bool)| {
+    let row = |row: &Row<'_>| {
+        let change = row.change;
         vec![
-            name(change, *is_below),
+            name(row),
             Cell::Name(change.pattern.clone().unwrap_or_else(|| "all failures".to_owned())),
             share(change.before.rate_percent),
             share(change.after.rate_percent),
@@ -214,7 +176,13 @@ fn structure(comparison: &Comparison, shown: &Shown) -> Table {
             Metric::Calls => "calls",
             it => it.as_str(),
         };
-        vec![name(change, false), Cell::Text(metric.to_owned()), at(&change.before), at(&change.after), verdict(change)]
+        vec![
+            name(&Row { change, is_below: false }),
+            Cell::Text(metric.to_owned()),
+            at(&change.before),
+            at(&change.after),
+            verdict(change),
+        ]
     };
     Table {
         title: Some("Structure".to_owned()),

@@ -8,9 +8,10 @@ use super::output_file::OutputFile;
 use super::side::Side;
 use super::{Exit, Surroundings, Tool, heading, written};
 use crate::cli::{DiffPlan, FailOn, Plan};
-use crate::diff::{self, Comparison, Shown, Verdict};
+use crate::diff::{self, Calibration, Comparison, Shown, Verdict};
 use crate::failure::Failure;
 use crate::render::{self, Look};
+use crate::report::Section;
 
 /// Does a comparison.
 pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
@@ -27,13 +28,18 @@ pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyho
     let comparison = diff::compare(&one.collection, &other.collection, &options);
     let shown = Shown { rows: plan.rows, all: plan.all, alpha: options.alpha };
     let verdict = comparison.verdict;
+    let outcome = Outcome {
+        before: one,
+        after: other,
+        calibration: plan.calibrate.then(|| diff::calibrate(&comparison, &options)),
+        comparison,
+    };
     written(&before.output, surroundings, |out, look, pretty| {
-        if before.output.json {
-            write_json(out, &one, &other, &comparison, pretty)
-        } else {
-            write_tables(out, &one, &other, &comparison, &shown, look)
-        }
+        if before.output.json { outcome.write_json(out, pretty) } else { outcome.write_tables(out, &shown, look) }
     })?;
+    if plan.calibrate {
+        return Ok(Exit::Success);
+    }
     if plan.require_data && verdict == Verdict::Insufficient {
         let hint = "capture more traces, or leave --require-data away";
         return Err(Failure::with_hint("too few traces to compare anything", hint).into());
@@ -46,42 +52,47 @@ pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyho
     Ok(if fails { Exit::LimitExceeded } else { Exit::Success })
 }
 
-fn write_json(
-    out: &mut dyn Write,
-    before: &Side,
-    after: &Side,
-    comparison: &Comparison,
-    pretty: bool,
-) -> anyhow::Result<()> {
-    let gates: [(); 0] = [];
-    let fields: [(&str, &dyn erased_serde::Serialize); 10] = [
-        ("schema_version", &1u32),
-        ("tool", &Tool::THIS),
-        ("before", before),
-        ("after", after),
-        ("verdict", &comparison.verdict),
-        ("changes", &comparison.changes),
-        ("suspects", &comparison.suspects),
-        ("total", &comparison.total),
-        ("endpoints", &comparison.endpoints),
-        ("gates", &gates),
-    ];
-    Ok(render::json::report(out, &fields, pretty)?)
+/// What there is to write.
+struct Outcome {
+    before: Side,
+    after: Side,
+    comparison: Comparison,
+    calibration: Option<Calibration>,
 }
 
-fn write_tables(
-    out: &mut dyn Write,
-    before: &Side,
-    after: &Side,
-    comparison: &Comparison,
-    shown: &Shown,
-    look: &Look,
-) -> anyhow::Result<()> {
-    heading::write_side(out, "before: ", &before.input, look)?;
-    heading::write_side(out, "after:  ", &after.input, look)?;
-    writeln!(out)?;
-    let sections = diff::sections(comparison, &before.totals(), &after.totals(), shown);
-    Ok(render::sections(out, &sections, look)?)
+impl Outcome {
+    fn write_json(&self, out: &mut dyn Write, pretty: bool) -> anyhow::Result<()> {
+        let gates: [(); 0] = [];
+        let comparison = &self.comparison;
+        let mut fields: Vec<(&str, &dyn erased_serde::Serialize)> = vec![
+            ("schema_version", &1u32),
+            ("tool", &Tool::THIS),
+            ("before", &self.before),
+            ("after", &self.after),
+            ("verdict", &comparison.verdict),
+            ("changes", &comparison.changes),
+            ("suspects", &comparison.suspects),
+            ("total", &comparison.total),
+            ("endpoints", &comparison.endpoints),
+            ("gates", &gates),
+        ];
+        if let Some(calibration) = &self.calibration {
+            fields.push(("calibration", calibration));
+        }
+        Ok(render::json::report(out, &fields, pretty)?)
+    }
+
+    fn write_tables(&self, out: &mut dyn Write, shown: &Shown, look: &Look) -> anyhow::Result<()> {
+        heading::write_side(out, "before: ", &self.before.input, look)?;
+        heading::write_side(out, "after: ", &self.after.input, look)?;
+        writeln!(out)?;
+        let (before, after) = (self.before.totals(), self.after.totals());
+        let mut sections: Vec<Section> = self.calibration.iter().map(Calibration::section).collect();
+        if self.calibration.is_none() || shown.all {
+            sections.extend(diff::sections(&self.comparison, &before, &after, shown));
+        }
+        Ok(render::sections(out, &sections, look)?)
+    }
 }
 
 /// Writes a baseline.
