@@ -72,6 +72,9 @@ impl Baseline {
         if !rest.is_empty() {
             return Err(Unreadable::Damaged("there is more in it than there should be".to_owned()));
         }
+        if !baseline.collection.is_sound() {
+            return Err(Unreadable::Damaged("it refers to what is not in it".to_owned()));
+        }
         baseline.collection.settle();
         Ok(baseline)
     }

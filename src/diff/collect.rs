@@ -27,6 +27,8 @@ pub struct Collector {
     waits: Numbered<Wait, Sample>,
     calls: Numbered<(Name, Name), u64>,
     endpoints: Numbered<EndpointKey, Kinds<u32>>,
+    kinds: Numbered<(u32, u128), ()>,
+    kind_of: Vec<(u64, u32)>,
     names: NameCache,
     messages: Messages,
     trace: ThisTrace,
@@ -176,7 +178,7 @@ impl Collector {
             let operation = self.operations.value(number);
             operation.n_traces += 1;
             operation.n_calls += seen.n_calls;
-            operation.squared_calls += u128::from(seen.n_calls) * u128::from(seen.n_calls);
+            operation.calls.record(trace_hash, seen.n_calls as i64);
             seen.durations.ns().into_iter().for_each(|it| operation.durations.record(trace_hash, it));
             seen.self_times.ns().into_iter().for_each(|it| operation.self_times.record(trace_hash, it));
         }
@@ -277,6 +279,7 @@ impl Collector {
         let set_hash =
             spots.touched.iter().fold(0u128, |sum, it| sum.wrapping_add(self.spots.rows[*it as usize].1.set_hash));
         let requests = self.endpoints.value(endpoint).of_set(set_hash, &spots.touched);
+        self.kind_of.push((trace_hash, self.kinds.number((endpoint, set_hash))));
         requests.n += 1;
         requests.total_ns += u128::from(total_ns.unsigned_abs());
         requests.durations.record(trace_hash, total_ns);
@@ -300,6 +303,8 @@ impl Collector {
             by_set: it.by_set.into_iter().map(|(hash, requests)| (hash, named(requests))).collect(),
             rest: it.rest.map(named),
         };
+        let endpoint = |number: u32| self.endpoints.rows[number as usize].0;
+        let kinds = self.kinds.rows.iter().map(|((number, set_hash), ())| (endpoint(*number), *set_hash)).collect();
         let endpoints: BTreeMap<_, _> =
             self.endpoints.rows.into_iter().map(|(key, kinds)| (key, named_kinds(kinds))).collect();
         let mut collection = Collection {
@@ -308,6 +313,8 @@ impl Collector {
             waits: self.waits.rows.into_iter().collect(),
             calls: self.calls.rows.into_iter().collect(),
             endpoints,
+            kinds,
+            kind_of: self.kind_of,
         };
         collection.settle();
         collection

@@ -48,11 +48,11 @@ pub(super) struct Seen {
     /// Traces in which it occurs.
     pub(super) n_traces: u64,
     pub(super) n_calls: u64,
-    /// The sum of the squares of calls per trace.
-    pub(super) squared_calls: u128,
     pub(super) n_failed: u64,
     /// How many calls failed with which message, made alike.
     pub(super) patterns: Limited<String, u64>,
+    /// How many calls a trace has that has any.
+    pub(super) calls: Sample,
     /// The mean of its calls in a trace, with callees and without.
     pub(super) durations: Sample,
     pub(super) self_times: Sample,
@@ -69,6 +69,9 @@ pub(super) struct EndpointKey {
     pub(super) route: Option<Name>,
 }
 
+/// An endpoint, and the hash of the operations below it.
+pub(super) type RequestKind = (EndpointKey, u128);
+
 /// A capture, as much of it as is compared.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Collection {
@@ -78,6 +81,10 @@ pub struct Collection {
     /// In how many traces a service calls another.
     pub(super) calls: BTreeMap<(Name, Name), u64>,
     pub(super) endpoints: BTreeMap<EndpointKey, Kinds<(Name, Name)>>,
+    /// What traces may be, sorted once settled.
+    pub(super) kinds: Vec<RequestKind>,
+    /// What those traces are of which there are samples: hash and number, sorted once settled.
+    pub(super) kind_of: Vec<(u64, u32)>,
 }
 
 impl Collection {
@@ -101,16 +108,48 @@ impl Collection {
         for (key, theirs) in other.endpoints {
             self.endpoints.entry(key).or_default().merge(theirs);
         }
+        let offset = self.kinds.len() as u32;
+        self.kinds.extend(other.kinds);
+        self.kind_of.extend(other.kind_of.into_iter().map(|(hash, number)| (hash, number + offset)));
     }
 
     /// Brings all samples into the form that does not show how they came about.
     pub fn settle(&mut self) {
         for seen in self.operations.values_mut() {
+            seen.calls.settle();
             seen.durations.settle();
             seen.self_times.settle();
         }
         self.waits.values_mut().for_each(Sample::settle);
         self.endpoints.values_mut().for_each(Kinds::settle);
+        self.settle_kinds();
+    }
+
+    /// Each kind once and in order, and no trace of which there is no value.
+    fn settle_kinds(&mut self) {
+        let mut sampled: Vec<u64> = Vec::new();
+        for seen in self.operations.values() {
+            for sample in [&seen.calls, &seen.durations, &seen.self_times] {
+                sampled.extend(sample.hashed().iter().map(|it| it.0));
+            }
+            // Most operations occur in the same traces.
+            sampled.sort_unstable();
+            sampled.dedup();
+        }
+        self.kind_of.retain(|it| sampled.binary_search(&it.0).is_ok());
+        let kinds = std::mem::take(&mut self.kinds);
+        let used: BTreeSet<RequestKind> = self.kind_of.iter().map(|it| kinds[it.1 as usize]).collect();
+        self.kinds = used.into_iter().collect();
+        for (_, number) in &mut self.kind_of {
+            let place = self.kinds.binary_search(&kinds[*number as usize]);
+            *number = place.expect("every kind in use is kept") as u32;
+        }
+        self.kind_of.sort_unstable();
+    }
+
+    /// Whether what was read back refers to what is there.
+    pub(super) fn is_sound(&self) -> bool {
+        self.kind_of.iter().all(|it| (it.1 as usize) < self.kinds.len())
     }
 }
 
@@ -118,9 +157,9 @@ impl Seen {
     fn merge(&mut self, other: Seen) {
         self.n_traces += other.n_traces;
         self.n_calls += other.n_calls;
-        self.squared_calls += other.squared_calls;
         self.n_failed += other.n_failed;
         self.patterns.merge(other.patterns);
+        self.calls.merge(other.calls);
         self.durations.merge(other.durations);
         self.self_times.merge(other.self_times);
         self.below.extend(other.below);

@@ -3,11 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use super::alike::Alike;
 use super::change::{Change, Metric, Verdict};
 use super::collection::{Collection, Operation, Seen, Wait};
 use super::decomposition::{self, EndpointChange, Total};
 use super::endpoint::{self, Endpoint};
 use super::latency::{self, Pair};
+use super::sample::Sample;
 use super::suspects::{self, Suspect};
 use super::{cause, errors, structure};
 
@@ -45,9 +47,10 @@ pub struct Comparison {
 
 /// Compares two captures.
 pub fn compare(before: &Collection, after: &Collection, options: &Options) -> Comparison {
-    let endpoints = endpoint::join(before, after);
-    let decomposition = decomposition::decompose(&endpoints);
-    let pairs = pairs(before, after, &endpoints);
+    let joined = endpoint::join(before, after);
+    let alike = Alike::new(before, after, &joined.places);
+    let decomposition = decomposition::decompose(&joined.endpoints);
+    let pairs = pairs(before, after, &joined.endpoints, &alike);
     let mut changes = latency::locations(&pairs, options);
     let mut tails = Vec::new();
     let mut self_tails = Vec::new();
@@ -60,7 +63,7 @@ pub fn compare(before: &Collection, after: &Collection, options: &Options) -> Co
     }
     changes.extend(tails);
     changes.extend(errors::changes(before, after, options));
-    changes.extend(structure::changes(before, after));
+    changes.extend(structure::changes(before, after, &alike));
     cause::assign(&mut changes, &self_tails, (before, after), &decomposition.endpoints);
     changes.sort_by(|a, b| importance(a).cmp(&importance(b)));
     let suspects = suspects::rank(before, after, &decomposition);
@@ -74,21 +77,19 @@ pub fn compare(before: &Collection, after: &Collection, options: &Options) -> Co
 }
 
 /// Everything whose time is compared.
-fn pairs(before: &Collection, after: &Collection, endpoints: &[Endpoint]) -> Vec<Pair> {
+fn pairs(before: &Collection, after: &Collection, endpoints: &[Endpoint], alike: &Alike) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for endpoint in endpoints {
+    for endpoint in endpoints.iter().filter(|it| it.before.n + it.after.n > 0) {
         let (service, operation) = endpoint.root;
         let root = Operation { service, operation, kind: None };
-        let sides = (&endpoint.before.durations, &endpoint.after.durations);
-        let pair = Pair::new(Metric::Duration, root, Some(sides.0), Some(sides.1));
+        let pair = Pair::whole(Metric::Duration, root, &endpoint.before.durations, &endpoint.after.durations);
         pairs.push(Pair { endpoint: Some(endpoint.name.clone()), ..pair });
     }
+    let (nothing, no_values) = (Seen::default(), Sample::default());
     let operations: BTreeSet<&Operation> = before.operations.keys().chain(after.operations.keys()).collect();
     for operation in operations {
-        let sides = (before.operations.get(operation), after.operations.get(operation));
-        let pair = |metric, of: fn(&Seen) -> &super::sample::Sample| {
-            Pair::new(metric, *operation, sides.0.map(of), sides.1.map(of))
-        };
+        let seen = [before, after].map(|it| it.operations.get(operation).unwrap_or(&nothing));
+        let pair = |metric, of: fn(&Seen) -> &Sample| Pair::mixed(metric, *operation, seen.map(of), alike);
         pairs.push(pair(Metric::Duration, |it| &it.durations));
         pairs.push(pair(Metric::SelfTime, |it| &it.self_times));
     }
@@ -96,8 +97,8 @@ fn pairs(before: &Collection, after: &Collection, endpoints: &[Endpoint]) -> Vec
     for wait in waits {
         let Wait::Edge { service, operation, to } = *wait else { continue };
         let operation = Operation { service, operation, kind: None };
-        let pair = Pair::new(Metric::EdgeTime, operation, before.waits.get(wait), after.waits.get(wait));
-        pairs.push(Pair { to: Some(to), ..pair });
+        let samples = [before, after].map(|it| it.waits.get(wait).unwrap_or(&no_values));
+        pairs.push(Pair { to: Some(to), ..Pair::mixed(Metric::EdgeTime, operation, samples, alike) });
     }
     pairs
 }

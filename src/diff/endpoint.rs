@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::collection::{Collection, EndpointKey};
+use super::collection::{Collection, EndpointKey, RequestKind};
 use super::kinds::{Kinds, Requests};
 use crate::model::Name;
 
@@ -27,28 +27,36 @@ const MIN_TRACES: u64 = 5;
 /// Sets that share this much (Jaccard) are of one kind, in percent.
 const ALIKE_PERCENT: usize = 80;
 
-/// Every endpoint of either capture, by name.
-pub(super) fn join(before: &Collection, after: &Collection) -> Vec<Endpoint> {
+/// The endpoints of two captures, and which of them each kind of request belongs to.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) places: BTreeMap<RequestKind, usize>,
+}
+
+/// Every endpoint of either capture.
+pub(super) fn join(before: &Collection, after: &Collection) -> Joined {
     let none = Kinds::default();
     let keys: BTreeSet<&EndpointKey> = before.endpoints.keys().chain(after.endpoints.keys()).collect();
     let sides =
         |key: &EndpointKey| (before.endpoints.get(key).unwrap_or(&none), after.endpoints.get(key).unwrap_or(&none));
     let n_of = |key: &EndpointKey| sides(key).0.n() + sides(key).1.n();
     let n_all: u64 = keys.iter().map(|it| n_of(it)).sum();
-    let mut endpoints = Vec::new();
+    let mut joined = Joined::default();
     for key in keys {
         let (before, after) = sides(key);
         let covers = n_of(key) * 100 >= n_all * COVERS_PERCENT;
         if covers && key.route.is_none() {
-            endpoints.extend(split(key, before, after));
+            joined.split(key, before, after);
         } else {
+            let place = joined.endpoints.len();
+            let hashes = before.by_set.keys().chain(after.by_set.keys());
+            joined.places.extend(hashes.map(|it| ((*key, *it), place)));
             let (before, after) = (before.whole(), after.whole());
-            endpoints.push(Endpoint { name: key.name(), root: key.root(), before, after });
+            joined.endpoints.push(Endpoint { name: key.name(), root: key.root(), before, after });
         }
     }
-    endpoints.retain(|it| it.before.n + it.after.n > 0);
-    endpoints.sort_by(|a, b| a.name.cmp(&b.name));
-    endpoints
+    joined
 }
 
 impl EndpointKey {
@@ -68,39 +76,89 @@ impl EndpointKey {
     }
 }
 
-/// The requests of one name by the sets of operations below it, decided on both captures together.
-fn split(key: &EndpointKey, before: &Kinds<Spot>, after: &Kinds<Spot>) -> Vec<Endpoint> {
-    let mut n_of: BTreeMap<u128, u64> = BTreeMap::new();
-    let mut sets: BTreeMap<u128, BTreeSet<Spot>> = BTreeMap::new();
-    for (hash, requests) in before.by_set.iter().chain(&after.by_set) {
-        *n_of.entry(*hash).or_default() += requests.n;
-        sets.entry(*hash).or_insert_with(|| requests.operations().copied().filter(|it| *it != key.root()).collect());
+impl Joined {
+    /// The requests of one name by the sets of operations below it, decided on both captures together.
+    fn split(&mut self, key: &EndpointKey, before: &Kinds<Spot>, after: &Kinds<Spot>) {
+        let sets = Sets::of(key, before, after);
+        let names = names_of(key, &sets.main.iter().map(|it| &sets.operations[it]).collect::<Vec<_>>());
+        let mut parts: Vec<Endpoint> = names.into_iter().map(|it| empty(it, key)).collect();
+        let other = parts.len();
+        parts.push(empty(format!("{} (other)", key.name()), key));
+        let place = |hash: &u128| sets.place_of.get(hash).copied().unwrap_or(other);
+        for (hash, requests) in &before.by_set {
+            parts[place(hash)].before.merge(requests.clone());
+        }
+        for (hash, requests) in &after.by_set {
+            parts[place(hash)].after.merge(requests.clone());
+        }
+        before.rest.iter().for_each(|it| parts[other].before.merge(it.clone()));
+        after.rest.iter().for_each(|it| parts[other].after.merge(it.clone()));
+        let offset = self.endpoints.len();
+        self.places.extend(sets.operations.keys().map(|it| ((*key, *it), offset + place(it))));
+        let mut in_use = parts.iter_mut().filter(|it| it.before.n + it.after.n > 0);
+        if let (Some(only), None) = (in_use.next(), in_use.next()) {
+            only.name = key.name();
+        }
+        for endpoint in &mut parts {
+            endpoint.before.durations.settle();
+            endpoint.after.durations.settle();
+        }
+        self.endpoints.extend(parts);
     }
-    let mut main: Vec<u128> = n_of.iter().filter(|it| *it.1 >= MIN_TRACES).map(|it| *it.0).collect();
-    // Most met first: of sets equally near it is the one to join. Then by their operations' names.
-    main.sort_by(|a, b| n_of[b].cmp(&n_of[a]).then_with(|| sets[a].cmp(&sets[b])));
-    let names = names_of(key, &main.iter().map(|it| &sets[it]).collect::<Vec<_>>());
-    let mut endpoints: Vec<Endpoint> = names.into_iter().map(|it| empty(it, key)).collect();
-    endpoints.push(empty(format!("{} (other)", key.name()), key));
-    let place = |hash: &u128| main.iter().position(|it| it == hash).or_else(|| nearest(&sets[hash], &main, &sets));
-    let other = main.len();
-    for (hash, requests) in &before.by_set {
-        endpoints[place(hash).unwrap_or(other)].before.merge(requests.clone());
+}
+
+/// The sets of operations below one name.
+struct Sets {
+    operations: BTreeMap<u128, BTreeSet<Spot>>,
+    /// Those that are kinds of their own, most met first.
+    main: Vec<u128>,
+    /// The place among them that each has or joins.
+    place_of: BTreeMap<u128, usize>,
+}
+
+impl Sets {
+    fn of(key: &EndpointKey, before: &Kinds<Spot>, after: &Kinds<Spot>) -> Sets {
+        let mut n_of: BTreeMap<u128, (u64, u64)> = BTreeMap::new();
+        let mut operations: BTreeMap<u128, BTreeSet<Spot>> = BTreeMap::new();
+        let below = |it: &Requests<Spot>| it.operations().copied().filter(|it| *it != key.root()).collect();
+        for (hash, requests) in &before.by_set {
+            n_of.entry(*hash).or_default().0 += requests.n;
+            operations.entry(*hash).or_insert_with(|| below(requests));
+        }
+        for (hash, requests) in &after.by_set {
+            n_of.entry(*hash).or_default().1 += requests.n;
+            operations.entry(*hash).or_insert_with(|| below(requests));
+        }
+        let n = |it: &u128| n_of[it].0 + n_of[it].1;
+        let mut often: Vec<u128> = n_of.keys().copied().filter(|it| n(it) >= MIN_TRACES).collect();
+        // Most met first: of sets equally near it is the one to join. Then by their operations' names.
+        often.sort_by(|a, b| n(b).cmp(&n(a)).then_with(|| operations[a].cmp(&operations[b])));
+        // A release that adds an operation changes every set: what is on one side only is what is most
+        // like it on the other.
+        let mut joined: BTreeMap<u128, u128> = BTreeMap::new();
+        let mut sides: BTreeMap<u128, (bool, bool)> =
+            often.iter().map(|it| (*it, (n_of[it].0 > 0, n_of[it].1 > 0))).collect();
+        for hash in &often {
+            let (is_before, is_after) = sides[hash];
+            if is_before && is_after {
+                continue;
+            }
+            let has_other_side =
+                |it: &&u128| !joined.contains_key(*it) && if is_before { sides[*it].1 } else { sides[*it].0 };
+            let candidates: Vec<u128> = often.iter().filter(|it| *it != hash).filter(has_other_side).copied().collect();
+            if let Some(nth) = nearest(&operations[hash], &candidates, &operations) {
+                joined.insert(*hash, candidates[nth]);
+                sides.insert(candidates[nth], (true, true));
+            }
+        }
+        let main: Vec<u128> = often.iter().filter(|it| !joined.contains_key(it)).copied().collect();
+        let place = |hash: &u128| {
+            let hash = joined.get(hash).unwrap_or(hash);
+            main.iter().position(|it| it == hash).or_else(|| nearest(&operations[hash], &main, &operations))
+        };
+        let place_of = operations.keys().filter_map(|it| Some((*it, place(it)?))).collect();
+        Sets { operations, main, place_of }
     }
-    for (hash, requests) in &after.by_set {
-        endpoints[place(hash).unwrap_or(other)].after.merge(requests.clone());
-    }
-    before.rest.iter().for_each(|it| endpoints[other].before.merge(it.clone()));
-    after.rest.iter().for_each(|it| endpoints[other].after.merge(it.clone()));
-    endpoints.retain(|it| it.before.n + it.after.n > 0);
-    if let [only] = &mut endpoints[..] {
-        only.name = key.name();
-    }
-    for endpoint in &mut endpoints {
-        endpoint.before.durations.settle();
-        endpoint.after.durations.settle();
-    }
-    endpoints
 }
 
 fn empty(name: String, key: &EndpointKey) -> Endpoint {
@@ -108,9 +166,9 @@ fn empty(name: String, key: &EndpointKey) -> Endpoint {
 }
 
 /// The first of the sets most alike, if any is alike enough.
-fn nearest(set: &BTreeSet<Spot>, main: &[u128], sets: &BTreeMap<u128, BTreeSet<Spot>>) -> Option<usize> {
+fn nearest(set: &BTreeSet<Spot>, among: &[u128], sets: &BTreeMap<u128, BTreeSet<Spot>>) -> Option<usize> {
     let mut best: Option<(usize, usize, usize)> = None;
-    for (place, hash) in main.iter().enumerate() {
+    for (place, hash) in among.iter().enumerate() {
         let n_common = set.intersection(&sets[hash]).count();
         let n_all = set.len() + sets[hash].len() - n_common;
         // a / b > c / d without division.
@@ -167,8 +225,10 @@ mod tests {
         let side = |kinds: &[(usize, &str)]| {
             collect(kinds.iter().flat_map(|(n, sketch)| std::iter::repeat_n(sketch.to_string(), *n)))
         };
-        let found = join(&side(before), &side(after));
-        let found: Vec<(&str, u64, u64)> = found.iter().map(|it| (it.name.as_str(), it.before.n, it.after.n)).collect();
+        let found = join(&side(before), &side(after)).endpoints;
+        let found = found.iter().filter(|it| it.before.n + it.after.n > 0);
+        let mut found: Vec<(&str, u64, u64)> = found.map(|it| (it.name.as_str(), it.before.n, it.after.n)).collect();
+        found.sort_unstable();
         assert_eq!(found, expected);
     }
 
@@ -216,6 +276,16 @@ mod tests {
             &[(9, five), (1, &six), (9, "gw GET 0..99\n  b b 1..2"), (2, far)],
             &[(2, &six), (2, "gw GET 0..99\n  b b 1..2\n  z z 3..4")],
             &[("gw GET (a)", 10, 2), ("gw GET (b)", 9, 0), ("gw GET (other)", 2, 2)],
+        );
+    }
+    #[test]
+    fn a_release_that_adds_an_operation_does_not_part_before_from_after() {
+        let old = "gw GET 0..99\n  a a 1..2\n  a b 3..4\n  a c 5..6\n  a d 7..8";
+        let new = format!("{old}\n  a e 9..10");
+        check(
+            &[(20, old), (20, "gw GET 0..99")],
+            &[(20, &new), (20, "gw GET 0..99")],
+            &[("gw GET (a)", 20, 20), ("gw GET (without a)", 20, 20)],
         );
     }
 }

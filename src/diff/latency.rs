@@ -6,6 +6,7 @@
 //! confidence interval of the Hodges–Lehmann shift lies beyond a tolerance. The idea of such an interval
 //! is that of Netflix's Kayenta; the tolerance here is of the baseline's median, not of the shift.
 
+use super::alike::{Alike, Values};
 use super::change::{Change, Measure, Metric, Verdict};
 use super::collection::Operation;
 use super::sample::Sample;
@@ -43,28 +44,55 @@ pub(super) struct Pair {
     pub(super) endpoint: Option<String>,
     pub(super) operation: Operation,
     pub(super) to: Option<Name>,
+    /// Traces with a value.
     pub(super) n: (u64, u64),
-    pub(super) before: Vec<i64>,
-    pub(super) after: Vec<i64>,
+    /// As many of them as are compared, fewer if the mix of endpoints differs.
+    pub(super) n_alike: u64,
+    /// Whether the mix could be made the same.
+    pub(super) is_alike: bool,
+    pub(super) values: Values,
 }
 
 impl Pair {
-    pub(super) fn new(metric: Metric, operation: Operation, before: Option<&Sample>, after: Option<&Sample>) -> Pair {
-        let n = |it: Option<&Sample>| it.map_or(0, Sample::n);
-        let values = |it: Option<&Sample>| it.map(Sample::ascending).unwrap_or_default();
+    /// Values that belong to one endpoint.
+    pub(super) fn whole(metric: Metric, operation: Operation, before: &Sample, after: &Sample) -> Pair {
+        let n = (before.n(), after.n());
         Pair {
             metric,
             endpoint: None,
             operation,
             to: None,
-            n: (n(before), n(after)),
-            before: values(before),
-            after: values(after),
+            n,
+            n_alike: n.0.min(n.1),
+            is_alike: true,
+            values: Values { before: before.ascending(), after: after.ascending() },
+        }
+    }
+
+    /// Values of many endpoints, in the same mix if that leaves enough of them.
+    pub(super) fn mixed(metric: Metric, operation: Operation, sides: [&Sample; 2], alike: &Alike) -> Pair {
+        let [before, after] = sides;
+        let whole = Pair::whole(metric, operation, before, after);
+        let values = alike.values(before, after);
+        let scaled = |n: u64, kept: usize, of: usize| (u128::from(n) * kept as u128 / of.max(1) as u128) as u64;
+        let n_alike = scaled(whole.n.0, values.before.len(), whole.values.before.len()).min(scaled(
+            whole.n.1,
+            values.after.len(),
+            whole.values.after.len(),
+        ));
+        match n_alike {
+            ADVISORY_MIN.. => Pair { n_alike, values, ..whole },
+            _ => Pair { is_alike: false, ..whole },
         }
     }
 
     fn n_least(&self) -> u64 {
-        self.n.0.min(self.n.1)
+        self.n_alike
+    }
+
+    /// What is worse on few traces, or maybe only because of other requests, is no more than suspect.
+    fn worse(&self, counts_from: u64) -> Verdict {
+        if self.is_alike && self.n_least() >= counts_from { Verdict::Regressed } else { Verdict::Suspect }
     }
 
     fn is_testable(&self) -> bool {
@@ -76,8 +104,8 @@ impl Pair {
         let mut change = Change::new(self.metric, service, Some(operation));
         (change.kind, change.to) = (kind, self.to);
         change.endpoint.clone_from(&self.endpoint);
-        change.before = measure(self.n.0, &self.before);
-        change.after = measure(self.n.1, &self.after);
+        change.before = measure(self.n.0, &self.values.before);
+        change.after = measure(self.n.1, &self.values.after);
         change
     }
 }
@@ -90,19 +118,19 @@ fn measure(n: u64, values: &[i64]) -> Measure {
 /// Judges where all pairs lie, together: as many changes as pairs, in their order.
 pub(super) fn locations(pairs: &[Pair], options: &Options) -> Vec<Change> {
     let tests: Vec<_> =
-        pairs.iter().map(|it| mann_whitney(&it.after, &it.before).filter(|_| it.is_testable())).collect();
+        pairs.iter().map(|it| mann_whitney(&it.values.after, &it.values.before).filter(|_| it.is_testable())).collect();
     // What was not tested does not count.
     let p: Vec<f64> = tests.iter().map(|it| it.map_or(f64::NAN, |it| it.p)).collect();
     let q = benjamini_hochberg(&p);
     let each = pairs.iter().zip(&tests).zip(&q);
     each.map(|((pair, test), q)| {
         let mut change = pair.change();
-        let shift = hodges_lehmann(&pair.before, &pair.after, LOCATION_LEVEL);
+        let shift = hodges_lehmann(&pair.values.before, &pair.values.after, LOCATION_LEVEL);
         let (Some(test), Some(shift)) = (test, shift) else {
             change.verdict = Verdict::Insufficient;
             return change;
         };
-        let median_ns = quantile(&pair.before, 0.5).unwrap_or(0.0);
+        let median_ns = quantile(&pair.values.before, 0.5).unwrap_or(0.0);
         let tolerance_ns = options.tolerance * median_ns.abs();
         (change.p_value, change.q_value, change.a12) = (Some(test.p), Some(*q), Some(test.a12));
         (change.shift_ms, change.low_ms, change.high_ms) = (
@@ -114,7 +142,7 @@ pub(super) fn locations(pairs: &[Pair], options: &Options) -> Vec<Change> {
         if *q <= options.alpha {
             let min_abs_ns = options.min_abs_ns as f64;
             if shift.interval.low > tolerance_ns && shift.estimate >= min_abs_ns {
-                change.verdict = if pair.n_least() >= LOCATION_MIN { Verdict::Regressed } else { Verdict::Suspect };
+                change.verdict = pair.worse(LOCATION_MIN);
             } else if shift.interval.high < -tolerance_ns && shift.estimate <= -min_abs_ns {
                 change.verdict = Verdict::Improved;
             }
@@ -137,13 +165,12 @@ pub(super) fn tail(pair: &Pair, options: &Options) -> Option<Change> {
 
 /// The change of one quantile and the factor that it surely moved by; `None` if it did not.
 fn moved_quantile(pair: &Pair, q: f64, options: &Options) -> Option<(f64, Change)> {
-    let before = quantile_interval(&pair.before, q, TAIL_LEVEL)?;
-    let after = quantile_interval(&pair.after, q, TAIL_LEVEL)?;
+    let before = quantile_interval(&pair.values.before, q, TAIL_LEVEL)?;
+    let after = quantile_interval(&pair.values.after, q, TAIL_LEVEL)?;
     let min_abs_ns = options.min_abs_ns as f64;
     let beyond = |low: f64, high: f64| low > (1.0 + TAIL_TOLERANCE) * high && low - high >= min_abs_ns;
     let (factor, verdict) = if beyond(after.low, before.high) {
-        let counts = pair.n_least() >= if q > 0.95 { P99_MIN } else { TAIL_MIN };
-        (after.low / before.high, if counts { Verdict::Regressed } else { Verdict::Suspect })
+        (after.low / before.high, pair.worse(if q > 0.95 { P99_MIN } else { TAIL_MIN }))
     } else if beyond(before.low, after.high) {
         (before.low / after.high, Verdict::Improved)
     } else {
@@ -151,7 +178,7 @@ fn moved_quantile(pair: &Pair, q: f64, options: &Options) -> Option<(f64, Change
     };
     let mut change = pair.change();
     let value = |values: &[i64]| quantile(values, q).unwrap_or(0.0);
-    let (from, to) = (value(&pair.before), value(&pair.after));
+    let (from, to) = (value(&pair.values.before), value(&pair.values.after));
     change.quantile = Some(q);
     change.verdict = verdict;
     (change.before.quantile_ms, change.after.quantile_ms) = (Some(ms_rounded(from)), Some(ms_rounded(to)));
@@ -187,7 +214,7 @@ mod tests {
             sample.settle();
             sample
         };
-        Pair::new(Metric::Duration, operation, Some(&sample(&before)), Some(&sample(&after)))
+        Pair::whole(Metric::Duration, operation, &sample(&before), &sample(&after))
     }
 
     fn verdict(before: Vec<i64>, after: Vec<i64>) -> Verdict {

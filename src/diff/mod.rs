@@ -7,6 +7,7 @@
 //! (`decomposition`, over the endpoints of `endpoint`); and which services are to blame (`suspects`).
 //! `docs/diff.md` has the rules, and how often they are wrong.
 
+mod alike;
 mod baseline;
 mod calibrate;
 mod cause;

@@ -73,6 +73,11 @@ impl Sample {
         self.n
     }
 
+    /// The values kept, with the hashes of their traces.
+    pub(super) fn hashed(&self) -> &[(u64, i64)] {
+        &self.values
+    }
+
     /// The values kept, in ascending order.
     pub(super) fn ascending(&self) -> Vec<i64> {
         let mut values: Vec<i64> = self.values.iter().map(|it| it.1).collect();

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::ADVISORY_MIN;
+use super::alike::Alike;
 use super::change::{Change, Measure, Metric, Verdict};
 use super::collection::{Collection, Operation, Seen};
 use super::latency::round;
@@ -29,7 +30,7 @@ const MIN_RATIO: f64 = 1.5;
 const RATIO_LEVEL: f64 = 0.99;
 
 /// New and gone operations and calls between services, and operations called more or less often.
-pub(super) fn changes(before: &Collection, after: &Collection) -> Vec<Change> {
+pub(super) fn changes(before: &Collection, after: &Collection, alike: &Alike) -> Vec<Change> {
     let mut changes = Vec::new();
     let n = (before.n_traces, after.n_traces);
     let operations: BTreeSet<&Operation> = before.operations.keys().chain(after.operations.keys()).collect();
@@ -41,7 +42,7 @@ pub(super) fn changes(before: &Collection, after: &Collection) -> Vec<Change> {
             changes.push(change);
         }
         if let (Some(before), Some(after)) = seen {
-            changes.extend(calls(operation, before, after));
+            changes.extend(calls(operation, before, after, alike));
         }
     }
     let edges: BTreeSet<&(Name, Name)> = before.calls.keys().chain(after.calls.keys()).collect();
@@ -78,11 +79,12 @@ fn appearance(having: (u64, u64), n: (u64, u64), service: Name) -> Option<Change
 }
 
 /// Whether a trace that calls an operation calls it more or less often.
-fn calls(operation: &Operation, before: &Seen, after: &Seen) -> Option<Change> {
-    if before.n_traces.min(after.n_traces) < ADVISORY_MIN {
+fn calls(operation: &Operation, before: &Seen, after: &Seen, alike: &Alike) -> Option<Change> {
+    let values = alike.values(&before.calls, &after.calls);
+    if values.before.len().min(values.after.len()) < ADVISORY_MIN as usize {
         return None;
     }
-    let (from, to) = (CallsPerTrace::of(before), CallsPerTrace::of(after));
+    let (from, to) = (CallsPerTrace::of(&values.before), CallsPerTrace::of(&values.after));
     let ratio = to.mean / from.mean;
     // The logarithm of a ratio of means, by its first-order errors.
     let error = (from.relative_error.powi(2) + to.relative_error.powi(2)).sqrt() * critical_value(RATIO_LEVEL)?;
@@ -107,12 +109,12 @@ struct CallsPerTrace {
 }
 
 impl CallsPerTrace {
-    /// Of an operation that occurs.
-    fn of(seen: &Seen) -> CallsPerTrace {
-        let n = seen.n_traces as f64;
-        let mean = seen.n_calls as f64 / n;
-        let variance = (seen.squared_calls as f64 / n - mean * mean).max(0.0) * n / (n - 1.0).max(1.0);
-        CallsPerTrace { mean, relative_error: (variance / n).sqrt() / mean }
+    /// Of traces that have any.
+    fn of(calls: &[i64]) -> CallsPerTrace {
+        let n = calls.len() as f64;
+        let mean = calls.iter().sum::<i64>() as f64 / n;
+        let squares: f64 = calls.iter().map(|it| (*it as f64 - mean).powi(2)).sum();
+        CallsPerTrace { mean, relative_error: (squares / (n - 1.0).max(1.0) / n).sqrt() / mean }
     }
 }
 
@@ -126,7 +128,8 @@ mod tests {
             let name = it.operation.map_or_else(|| format!("→ {}", it.to.unwrap()), |it| it.to_string());
             format!("{} {} {name} {}", it.metric.as_str(), it.service, it.verdict.as_str())
         };
-        changes(before, after).iter().map(text).collect()
+        let alike = Alike::new(before, after, &super::super::endpoint::join(before, after).places);
+        changes(before, after, &alike).iter().map(text).collect()
     }
 
     /// A hundred requests of which the first few call a cache, and all a database so many times.
