@@ -138,7 +138,8 @@ fn find_sources(plan: &mut Plan, surroundings: &mut Surroundings<'_>) -> anyhow:
         }
         plan.inputs.push("-".into());
     }
-    let stdin = surroundings.stdin.take();
+    // Of two sides only one may be standard input: it is left to that one.
+    let stdin = if plan.inputs.iter().any(|it| it == "-") { surroundings.stdin.take() } else { None };
     source::find(&plan.inputs, || stdin.unwrap_or_else(|| Box::new(io::empty())))
 }
 

@@ -52,8 +52,8 @@ impl Alike {
         for (mut of_before, mut of_after) in endpoints.into_values() {
             let (n1, n2) = (of_before.len(), of_after.len());
             // n1 / n_before or n2 / n_after, whichever is less, of either side.
-            of_before.truncate(if n_after == 0 { 0 } else { n2 * n_before / n_after });
-            of_after.truncate(if n_before == 0 { 0 } else { n1 * n_after / n_before });
+            of_before.truncate((n2 * n_before).checked_div(n_after).unwrap_or(0));
+            of_after.truncate((n1 * n_after).checked_div(n_before).unwrap_or(0));
             values.before.append(&mut of_before);
             values.after.append(&mut of_after);
         }

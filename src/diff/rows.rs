@@ -40,31 +40,36 @@ pub(super) fn rows<'a>(changes: &'a [Change], is: impl Fn(&Change) -> bool) -> V
     }
     let mut rows = Vec::new();
     for change in changes.iter().filter(|it| it.caused_by.is_none()) {
-        let Some(key) = key(change) else {
-            rows.push(Row { change, is_below: false });
-            continue;
+        let change = match key(change) {
+            None => Some(*change),
+            Some(key) => best.remove(&key),
         };
-        let Some(change) = best.remove(&key) else { continue };
+        let Some(change) = change else { continue };
         rows.push(Row { change, is_below: false });
-        let victims = below.remove(&key.0).unwrap_or_default();
-        rows.extend(
-            victims.iter().enumerate().filter(|(nth, it)| is_first(&victims[..*nth], it)).map(|(_, it)| below_row(it)),
-        );
+        // Failures with one message follow those of the operation, and cause what these do.
+        let spot = change.operation.filter(|_| change.pattern.is_none()).map(|it| (change.service, it));
+        let victims = spot.and_then(|it| below.remove(&it));
+        rows.extend(without_repeats(victims).map(|change| Row { change, is_below: true }));
     }
     // What is caused by something that is no row here, such as more calls.
-    rows.extend(below.into_values().flatten().map(|change| Row { change, is_below: false }));
+    let rest = below.into_values().flat_map(|it| without_repeats(Some(it)).collect::<Vec<_>>());
+    rows.extend(rest.map(|change| Row { change, is_below: false }));
     rows
 }
 
-fn below_row(change: &Change) -> Row<'_> {
-    Row { change, is_below: true }
-}
-
 /// An endpoint and its root operation are one row, if they say the same.
-fn is_first(before: &[&Change], change: &Change) -> bool {
-    let name = |it: &Change| (it.service, it.operation, it.metric, it.pattern.clone());
-    let values = |it: &Change| (it.before.median_ms, it.shift_ms);
-    !before.iter().any(|it| name(it) == name(change) && values(it) == values(change))
+fn without_repeats(changes: Option<Vec<&Change>>) -> impl Iterator<Item = &Change> {
+    let says = |it: &Change| {
+        let names = (it.service, it.operation, it.metric, it.pattern.clone());
+        (names, it.before.median_ms, it.shift_ms)
+    };
+    let mut kept: Vec<&Change> = Vec::new();
+    for change in changes.into_iter().flatten() {
+        if !kept.iter().any(|it| says(it) == says(change)) || change.metric == Metric::ErrorRate {
+            kept.push(change);
+        }
+    }
+    kept.into_iter()
 }
 
 /// What has one row; endpoints, patterns and what is compared by count have each their own.

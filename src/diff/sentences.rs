@@ -86,10 +86,14 @@ fn p95(comparison: &Comparison, before: &Totals, after: &Totals) -> Option<Strin
 fn reason(comparison: &Comparison, worse: bool) -> Option<String> {
     let rows = rows::rows(&comparison.changes, |it| it.verdict.is_change() && rows::is_latency(it));
     let causes = rows.iter().map(|it| it.change).filter(|it| it.cause);
-    let mut shifts = causes.filter_map(|it| Some((it, it.shift_ms.filter(|ms| (*ms > 0.0) == worse)?)));
-    let first = shifts.next()?;
-    let (change, shift_ms) = shifts.fold(first, |best, it| if it.1.abs() > best.1.abs() { it } else { best });
-    Some(format!("{} is {}", what(change), by_how_much(change, shift_ms)))
+    let shifts = causes.filter_map(|it| Some((it, it.shift_ms.filter(|ms| (*ms > 0.0) == worse)?)));
+    let largest = shifts.reduce(|best, it| if it.1.abs() > best.1.abs() { it } else { best });
+    if let Some((change, shift_ms)) = largest {
+        return Some(format!("{} is {}", what(change), by_how_much(change, shift_ms)));
+    }
+    // Nothing takes longer by itself: then it is done more often.
+    let is_more = |it: &&Change| it.change_percent.is_some_and(|it| (it > 0.0) == worse);
+    comparison.changes.iter().filter(|it| it.metric == Metric::Calls).find(is_more).map(sentence)
 }
 
 fn by_how_much(change: &Change, shift_ms: f64) -> String {
@@ -108,9 +112,11 @@ fn headline(comparison: &Comparison) -> String {
     };
     let rows = rows::rows(&comparison.changes, |it| it.verdict == verdict);
     let mut causes = rows.iter().filter(|it| it.change.cause && it.change.pattern.is_none());
-    let Some(first) = causes.next() else { return title.to_owned() };
+    // The cause may be of another verdict, as more calls are.
+    let Some(first) = causes.next().or(rows.first()) else { return title.to_owned() };
     let n_more = causes.count() as u64;
-    let n_below = rows.iter().filter(|it| !it.change.cause && it.change.pattern.is_none()).count() as u64;
+    let is_below = |it: &&rows::Row<'_>| !it.change.cause && it.change.pattern.is_none();
+    let n_below = rows.iter().filter(is_below).filter(|it| !std::ptr::eq(it.change, first.change)).count() as u64;
     let mut text = format!("{title}: {}", sentence(first.change));
     if n_more > 0 {
         text.push_str(&format!("; {} more", words::count(n_more)));
@@ -135,8 +141,8 @@ fn sentence(change: &Change) -> String {
         }
         Metric::Calls => format!(
             "{name} is called {} times a trace (before: {})",
-            change.after.per_trace.unwrap_or(0.0),
-            change.before.per_trace.unwrap_or(0.0)
+            words::average(change.after.per_trace.unwrap_or(0.0)),
+            words::average(change.before.per_trace.unwrap_or(0.0))
         ),
         Metric::New => format!("{name} is new"),
         Metric::Gone => format!("{name} is gone"),
@@ -172,4 +178,68 @@ fn share(percent: f64) -> String {
 
 fn whole_percent(percent: f64) -> String {
     format!("{} %", words::count(percent.round() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sketches::many;
+    use super::super::{Collection, Options, compare};
+    use super::*;
+
+    fn sentences(before: &Collection, after: &Collection, totals: [Totals; 2]) -> Vec<String> {
+        of(&compare(before, after, &Options::default()), &totals[0], &totals[1], 0.05)
+    }
+
+    fn totals(n_failing: u64, mean_ms: f64, p95_ms: f64) -> Totals {
+        Totals { n_traces: 100, n_failing, mean_ms: Some(mean_ms), p95_ms: Some(p95_ms) }
+    }
+
+    fn queries(n: usize) -> Collection {
+        many(60, |it| {
+            let mut text = format!("web GET / 0..{} http.route=/", 20 + it % 5 + 20 * n);
+            (0..n).for_each(|nth| text.push_str(&format!("\n  db SELECT {}..{}", 20 * nth, 20 * nth + 20)));
+            text
+        })
+    }
+
+    #[test]
+    fn more_calls_are_a_reason() {
+        assert_eq!(
+            sentences(&queries(2), &queries(8), [totals(0, 62.0, 64.0), totals(0, 182.0, 184.0)]),
+            [
+                "Mean: 182 ms (up from 62 ms)",
+                "p95 up 188 %, because db SELECT is called 8 times a trace (before: 2)",
+                "Regressed: web GET / is 120 ms slower",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_did_not_change_has_no_direction() {
+        assert_eq!(
+            sentences(&queries(2), &queries(2), [totals(3, 62.0, 64.0), totals(4, 62.5, 64.0)]),
+            [
+                "No change: of 5 comparisons none differs beyond noise",
+                "Error rate: 4 % (before: 3 %)",
+                "Mean: 62.5 ms (before: 62 ms)",
+            ]
+        );
+    }
+
+    #[test]
+    fn too_little_to_say_is_said() {
+        let few = many(5, |_| "web GET / 0..10".to_owned());
+        assert_eq!(
+            sentences(&few, &few, [Totals::default(); 2]),
+            ["Too few traces to compare anything (20 a side are the least)"]
+        );
+    }
+
+    #[test]
+    fn shares_have_no_decimals_that_say_nothing() {
+        assert_eq!(
+            [0.0, 0.5, 8.0, 12.34, 100.0, 0.001].map(share),
+            ["0 %", "0.5 %", "8 %", "12.3 %", "100 %", "<0.01 %"]
+        );
+    }
 }
