@@ -1,6 +1,8 @@
 //! The command line: what may be typed, and what it means.
 
+mod config;
 mod diff;
+mod gates;
 mod parse;
 
 use std::ffi::OsString;
@@ -16,6 +18,7 @@ use crate::input::SplitOptions;
 use crate::model::{AsyncChildren, DeriveOptions, Id};
 use crate::passes::{AnyPass, PASSES, PassOptions};
 pub use diff::{DiffPlan, FailOn};
+pub use gates::{ConfigFile, GatePlan, Limits, ReportTarget, USUAL_CONFIG_FILE};
 pub use parse::TimeSpec;
 
 /// What was asked for.
@@ -63,6 +66,8 @@ pub struct Plan {
     pub passes: Vec<Box<dyn AnyPass>>,
     /// Their names.
     pub pass_names: Vec<&'static str>,
+    /// What it is held to.
+    pub gates: GatePlan,
     /// Where and how it is written.
     pub output: Output,
 }
@@ -127,7 +132,7 @@ all of them are shown; the summary always is.
 
 Exit status:
   0    it ran (also when the output was closed early, or no trace was left)
-  1    it ran, and a limit you set was exceeded
+  1    it ran, and a limit you set was exceeded (a gate, or what diff finds)
   2    it could not run: usage, unreadable input, no traces with --fail-empty,
        a --trace-id that is nowhere
   130  stopped by Ctrl-C or kill
@@ -135,6 +140,7 @@ Exit status:
 Examples:
   analyze-traces traces.json
   analyze-traces traces.json --service checkout --errors-only --time-range 1h
+  analyze-traces traces.json --max-p95 'checkout:POST /pay=300ms' --max-error-rate checkout=1%
   kubectl logs exporter | analyze-traces - --bottlenecks --json | jq .bottlenecks[0]";
 
 #[derive(Debug, Args)]
@@ -350,7 +356,7 @@ pub fn command() -> Command {
     for pass in PASSES {
         command = (pass.augment)(command);
     }
-    OutputArgs::augment_args(command)
+    OutputArgs::augment_args(gates::GateArgs::augment_args(command))
         .subcommand(diff::diff_command())
         .subcommand(diff::baseline_command())
         .subcommand(export_command())
@@ -400,7 +406,8 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         passes.push((pass.build)(matches, &options)?);
         pass_names.push(pass.name);
     }
-    Ok(Plan { passes, pass_names, ..plan_of(input, filter, analysis.derive.into(), output.into()) })
+    let gates = gates::gate_plan(matches)?;
+    Ok(Plan { passes, pass_names, gates, ..plan_of(input, filter, analysis.derive.into(), output.into()) })
 }
 
 impl From<DeriveArgs> for DeriveOptions {
@@ -467,6 +474,7 @@ fn plan_of(input: InputArgs, filter: FilterArgs, derive: DeriveOptions, output: 
         derive,
         passes: Vec::new(),
         pass_names: Vec::new(),
+        gates: GatePlan::default(),
         output,
     }
 }

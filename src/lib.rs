@@ -20,11 +20,13 @@
 //! * `export` writes kept traces in another form instead. A target is one file and one line in `TARGETS`.
 //! * [`diff`] collects what is compared of a capture, as a pass would, and judges two such collections;
 //!   its result is plain data too, for tables, JSON and gates.
+//! * [`gates`] are limits that the user sets: a meter counts what they ask for, beside the passes.
 //! * `pipeline` moves all this over threads, [`cli`] says what was asked for, [`run`] puts it together.
 //!
 //! `model` and [`stats`] name nothing of ours; `input` and `filter` name `model`; `passes` name
 //! `model`, `stats` and `report`; `export` names
-//! `model`; `diff` names `model`, `stats` and `report`; `render` names `report`. A test (`tests/layers.rs`) reads the `use`
+//! `model`; `diff` names `model`, `stats` and `report`; `gates` name `diff` and what it names; `render` names
+//! `report`. A test (`tests/layers.rs`) reads the `use`
 //! lines and holds them to it.
 //!
 //! # What always holds
@@ -57,8 +59,10 @@ pub mod diff;
 mod export;
 pub mod failure;
 pub mod filter;
+pub mod gates;
 pub mod input;
 pub mod model;
+mod near;
 pub mod passes;
 mod pipeline;
 pub mod render;

@@ -3,6 +3,7 @@
 mod diff;
 mod export;
 mod formats;
+mod gates;
 mod heading;
 mod input_report;
 mod output_file;
@@ -23,12 +24,16 @@ use serde::Serialize;
 use crate::cli::{self, ColorWhen, Invocation, Output, Plan};
 use crate::failure::Failure;
 use crate::filter::Filter;
+use crate::gates::{Judgement, Meter, judge, section};
 use crate::input::source::{self, Source};
 use crate::model::{Name, Trace, Wanted, is_plausible};
+use crate::near;
 use crate::passes::AnyPass;
 use crate::pipeline::{self, Consumer, Differing, Reading, Tally};
 use crate::render::{self, Look};
-use crate::report::{Report, Section};
+use crate::report::bulletin::Bulletin;
+use crate::report::{Report, Section, words as units};
+use gates::Held;
 use input_report::InputReport;
 use output_file::OutputFile;
 use progress::Progress;
@@ -107,17 +112,22 @@ struct Findings {
 
 fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
     let started = Instant::now();
+    let held = Held::to(&plan.gates, &plan.output, surroundings.err)?;
+    held.check_is_something_to_report()?;
     let sources = find_sources(&mut plan, surroundings)?;
     let now_ns = surroundings.now_ns;
-    let findings = {
+    let meter = Meter::new(&held.limits.gates);
+    let (findings, meter) = {
         let progress = Progress::new(&mut *surroundings.err, surroundings.err_is_terminal, &sources);
         let show = |n_bytes| progress.show(n_bytes);
-        let findings = read(&mut plan, &sources, now_ns, &show, started);
+        let outcome = read(&mut plan, &sources, now_ns, &meter, &show, started);
         progress.clear();
-        findings?
+        outcome?
     };
     check_kept(&plan, &findings)?;
-    check_output(&plan, findings.input.sources.iter().map(|it| it.name.as_str()))?;
+    let names = || findings.input.sources.iter().map(|it| it.name.as_str());
+    check_output(&plan, names())?;
+    held.check_sources(names())?;
     if plan.output.verbose {
         explain(&plan, &findings, surroundings.err)?;
     }
@@ -126,8 +136,31 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
         warn_of_losses(&findings, surroundings.err)?;
     }
     warn(&plan, &findings, surroundings.err)?;
-    written(&plan.output, surroundings, |out, look, pretty| render_report(&plan, &findings, look, pretty, out))?;
-    Ok(Exit::Success)
+    let judgements = judge(&held.limits.gates, &meter, None);
+    written(&plan.output, surroundings, |out, look, pretty| {
+        render_report(&plan, &findings, &judgements, look, pretty, out)
+    })?;
+    held.report(surroundings, || bulletin(&findings, &judgements))?;
+    let all_passed = gates::tell(&judgements, surroundings.err)?;
+    Ok(if all_passed { Exit::Success } else { Exit::LimitExceeded })
+}
+
+/// What CI is told of an analysis.
+fn bulletin(findings: &Findings, judgements: &[Judgement]) -> Bulletin {
+    let n_failed = judgements.iter().filter(|it| !it.passed).count() as u64;
+    let result = match n_failed {
+        0 => String::new(),
+        n => format!(": {} failed", units::some(n, "gate", "gates")),
+    };
+    let mut sections: Vec<Section> = section(judgements).into_iter().collect();
+    sections.extend(findings.sections());
+    Bulletin {
+        title: format!("analyze-traces{result}"),
+        inputs: heading::lines("", &findings.input),
+        sections,
+        cases: gates::cases(judgements),
+        alerts: gates::alerts(judgements),
+    }
 }
 
 fn find_sources(plan: &mut Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Vec<Source>> {
@@ -147,16 +180,18 @@ fn read(
     plan: &mut Plan,
     sources: &[Source],
     now_ns: i64,
+    meter: &Meter,
     progress: &(dyn Fn(u64) + Sync),
     started: Instant,
-) -> anyhow::Result<Findings> {
+) -> anyhow::Result<(Findings, Meter)> {
     let reading = prepare(plan, sources, now_ns, progress)?;
     let templates = std::mem::take(&mut plan.passes);
-    let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone() };
+    let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone(), meter: meter.clone() };
     let (runners, tally) = pipeline::read(&reading, &fresh)?;
-    let whole = join(runners, &plan.filter);
+    let whole = join(runners, fresh);
     let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
-    Ok(Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter))
+    let findings = Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter);
+    Ok((findings, whole.meter))
 }
 
 /// How an analysis reads; settles what the time range counts back from.
@@ -202,12 +237,19 @@ impl Findings {
             elapsed,
         }
     }
+
+    /// What is shown: of no traces there is nothing to say but that.
+    fn sections(&self) -> Vec<Section> {
+        let n_sections = if self.input.traces_kept == 0 { 1 } else { usize::MAX };
+        self.reports.iter().take(n_sections).map(|it| it.section()).collect()
+    }
 }
 
 /// Filters traces and shows them to the passes, on one thread.
 struct Runner<'a> {
     sieve: Sieve<'a>,
     passes: Vec<Box<dyn AnyPass>>,
+    meter: Meter,
 }
 
 impl Consumer for Runner<'_> {
@@ -216,18 +258,20 @@ impl Consumer for Runner<'_> {
             for pass in &mut self.passes {
                 pass.observe(trace);
             }
+            self.meter.observe(trace);
         }
     }
 }
 
-fn join<'a>(runners: Vec<Runner<'a>>, filter: &'a Filter) -> Runner<'a> {
+fn join<'a>(runners: Vec<Runner<'a>>, fresh: impl FnOnce() -> Runner<'a>) -> Runner<'a> {
     let mut runners = runners.into_iter();
-    let mut whole = runners.next().unwrap_or_else(|| Runner { sieve: Sieve::new(filter), passes: Vec::new() });
+    let mut whole = runners.next().unwrap_or_else(fresh);
     for runner in runners {
         for (mine, theirs) in whole.passes.iter_mut().zip(runner.passes) {
             mine.merge(theirs);
         }
         whole.sieve.merge(runner.sieve);
+        whole.meter.merge(runner.meter);
     }
     whole
 }
@@ -268,9 +312,12 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn check_output<'a>(plan: &Plan, sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+    plan.output.file.as_ref().map_or(Ok(()), |it| check_target(it, sources))
+}
+
 /// A report in the place of the capture it was made from would be the end of the capture.
-fn check_output<'a>(plan: &Plan, mut sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
-    let Some(path) = &plan.output.file else { return Ok(()) };
+fn check_target<'a>(path: &Path, mut sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
     let Some(target) = path.canonicalize().ok().filter(|it| it.is_file()) else { return Ok(()) };
     if sources.any(|it| Path::new(it).canonicalize().is_ok_and(|it| it == target)) {
         let message = format!("failed to write {}: it is a capture that was read", path.display());
@@ -289,25 +336,17 @@ fn dropped_by(findings: &Findings) -> String {
 
 /// What may have been meant when nothing is left.
 fn hint_for_empty(plan: &Plan, findings: &Findings) -> Option<String> {
-    let near = |asked: &[String], known: &BTreeSet<Name>, what: &str| {
+    let unknown_name = |asked: &[String], known: &BTreeSet<Name>, what: &str| {
         let unknown = asked.iter().find(|it| !known.iter().any(|name| name.as_str() == it.as_str()))?;
-        let mut close: Vec<(usize, &str)> = known
-            .iter()
-            .map(|it| (strsim::damerau_levenshtein(&unknown.to_lowercase(), &it.as_str().to_lowercase()), it.as_str()))
-            .filter(|(distance, it)| {
-                *distance <= 1 + unknown.len() / 3 || it.to_lowercase().contains(&unknown.to_lowercase())
-            })
-            .collect();
-        close.sort_unstable();
-        let names: Vec<&str> = close.iter().map(|it| it.1).take(3).collect();
+        let names = near::names(unknown, known.iter().map(|it| it.as_str()));
         (!names.is_empty()).then(|| format!("no {what} is called '{unknown}'; there is {}", names.join(", ")))
     };
     let roots = || plan.filter.roots.iter();
     let services: Vec<String> = plan.filter.services.iter().chain(roots().map(|it| &it.0)).cloned().collect();
     let operations: Vec<String> =
         plan.filter.operations.iter().chain(roots().filter_map(|it| it.1.as_ref())).cloned().collect();
-    near(&services, &findings.services, "service")
-        .or_else(|| near(&operations, &findings.operations, "operation"))
+    unknown_name(&services, &findings.services, "service")
+        .or_else(|| unknown_name(&operations, &findings.operations, "operation"))
         .or_else(|| {
             let names: Vec<&str> = findings.services.iter().map(|it| it.as_str()).collect();
             let shown = names.iter().take(20).copied().collect::<Vec<_>>().join(", ");
@@ -423,6 +462,7 @@ fn written(
 fn render_report(
     plan: &Plan,
     findings: &Findings,
+    judgements: &[Judgement],
     look: &Look,
     pretty: bool,
     out: &mut dyn Write,
@@ -434,11 +474,13 @@ fn render_report(
         for report in &findings.reports {
             fields.extend(report.json());
         }
+        if !judgements.is_empty() {
+            fields.push(("gates", &judgements));
+        }
         render::json::report(out, &fields, pretty)?;
     } else {
-        // Of no traces there is nothing to say but that.
-        let n_sections = if findings.input.traces_kept == 0 { 1 } else { usize::MAX };
-        let sections: Vec<Section> = findings.reports.iter().take(n_sections).map(|it| it.section()).collect();
+        let mut sections = findings.sections();
+        sections.extend(section(judgements));
         heading::write(out, &findings.input, look)?;
         render::sections(out, &sections, look)?;
         heading::write_next(out, plan, &sections, look)?;

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["model"]),
     ("stats", &["stats"]),
     ("failure", &[]),
+    ("near", &[]),
     ("report", &["report"]),
     ("input", &["input", "model", "failure"]),
     ("filter", &["model"]),
@@ -18,12 +19,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pipeline", &["pipeline", "input", "model", "failure"]),
     ("export", &["export", "model"]),
     ("diff", &["diff", "model", "stats", "report"]),
-    ("cli", &["cli", "diff", "export", "filter", "input", "model", "passes"]),
+    ("gates", &["gates", "diff", "model", "near", "report", "stats"]),
+    ("cli", &["cli", "diff", "export", "failure", "filter", "gates", "input", "model", "near", "passes"]),
     (
         "run",
         &[
-            "run", "cli", "diff", "export", "failure", "filter", "input", "model", "passes", "pipeline", "render",
-            "report",
+            "run", "cli", "diff", "export", "failure", "filter", "gates", "input", "model", "near", "passes",
+            "pipeline", "render", "report",
         ],
     ),
 ];

@@ -2,6 +2,7 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::gates::{DiffGateArgs, GateArgs, GatePlan, diff_gate_plan};
 use super::{DeriveArgs, FilterArgs, InputArgs, OutputArgs, Plan, file_of, parse, plan_of};
 use crate::cli::{ColorWhen, Output};
 use crate::diff::Options;
@@ -22,10 +23,8 @@ pub struct DiffPlan {
     pub all: bool,
     /// Rows of each table.
     pub rows: usize,
-    /// What ends with status 1.
-    pub fail_on: FailOn,
-    /// Too little data ends with status 2.
-    pub require_data: bool,
+    /// What it is held to.
+    pub gates: GatePlan,
 }
 
 /// What ends with status 1.
@@ -46,13 +45,14 @@ trace of each.
 
 Exit status:
   0    it ran, whatever changed (see --fail-on)
-  1    the verdict is regressed
+  1    the verdict is regressed, or a gate failed
   2    it could not run; with --require-data also: there were too few traces to tell
   130  stopped by Ctrl-C or kill
 
 Examples:
   analyze-traces diff before.json after.json
   analyze-traces diff main.baseline after.json --service checkout --json
+  analyze-traces diff main.baseline after.json --max-p95 'checkout:POST /pay=300ms' --report github
   analyze-traces diff --calibrate monday.json tuesday.json";
 
 #[derive(Debug, Args)]
@@ -72,16 +72,9 @@ struct DiffArgs {
     #[arg(long, value_name = "RATE", default_value = "0.05", value_parser = parse::rate)]
     alpha: f64,
 
-    /// Which verdict exits with status 1
-    #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Regressed)]
-    fail_on: FailOn,
-
-    /// Exit with status 2 if there are too few traces to tell anything
-    #[arg(long)]
-    require_data: bool,
-
     /// Take both captures for equal: say how much they differ, and which --tolerance that needs
-    #[arg(long, conflicts_with_all = ["tolerance", "fail_on"])]
+    #[arg(long, conflicts_with_all = ["tolerance", "fail_on", "require", "max_p50", "max_p95", "max_p99",
+        "max_error_rate", "max_p95_increase", "forbid_new_edges", "forbid_new_errors", "report"])]
     calibrate: bool,
 
     /// Show what did not change, or could not be compared, as well
@@ -125,7 +118,8 @@ pub(super) fn diff_command() -> Command {
             .help("Two captures or baselines: files, directories, patterns, or - for standard input")
             .long_help(None::<&str>)
     });
-    OutputArgs::augment_args(DeriveArgs::augment_args(DiffArgs::augment_args(command)))
+    let command = DeriveArgs::augment_args(DiffArgs::augment_args(command));
+    OutputArgs::augment_args(GateArgs::augment_args(DiffGateArgs::augment_args(command)))
         .mut_arg("verbose", |it| it.help("Explain on standard error what was decided"))
 }
 
@@ -150,8 +144,8 @@ pub(super) fn diff_plan(matches: &ArgMatches) -> Result<DiffPlan, clap::Error> {
         calibrate: args.calibrate,
         all: args.all,
         rows: PassOptions { top: args.top, ..PassOptions::default() }.rows(),
-        fail_on: args.fail_on,
-        require_data: args.require_data,
+        // Captures that are taken for equal are held to nothing.
+        gates: if args.calibrate { GatePlan::of_nothing() } else { diff_gate_plan(matches)? },
     })
 }
 

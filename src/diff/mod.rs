@@ -9,6 +9,7 @@
 
 mod alike;
 mod baseline;
+mod bulletin;
 mod calibrate;
 mod cause;
 mod change;
@@ -18,8 +19,10 @@ mod compare;
 mod decomposition;
 mod endpoint;
 mod errors;
+mod increase;
 mod kinds;
 mod latency;
+mod novel;
 mod rows;
 mod sample;
 mod sentences;
@@ -30,15 +33,18 @@ mod suspects;
 mod tables;
 
 pub use baseline::{Baseline, HEAD_BYTES, Unreadable, is_baseline};
+pub use bulletin::{alerts, cases};
 pub use calibrate::{Calibration, calibrate};
 pub use change::{Cause, Change, Measure, Metric, Verdict};
 pub use collect::Collector;
 pub use collection::{Collection, Operation};
 pub use compare::{Comparison, Options, compare};
 pub use decomposition::{EndpointChange, Part, Total};
+pub use increase::{Increases, P95Increase};
+pub use novel::{NewError, new_errors};
 pub use sentences::Totals;
 pub use suspects::{Evidence, EvidenceKind, Suspect};
 pub use tables::{Shown, sections};
 
 /// Traces a side from which anything is compared.
-const ADVISORY_MIN: u64 = 20;
+pub const ADVISORY_MIN: u64 = 20;

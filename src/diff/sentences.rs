@@ -128,7 +128,7 @@ fn headline(comparison: &Comparison) -> String {
 }
 
 /// One change as a sentence without its end.
-fn sentence(change: &Change) -> String {
+pub(super) fn sentence(change: &Change) -> String {
     let name = what(change);
     match change.metric {
         Metric::ErrorRate => {

@@ -4,14 +4,17 @@ use std::io::Write;
 
 use anyhow::Context;
 
+use super::gates::{self, Held};
 use super::output_file::OutputFile;
 use super::side::Side;
 use super::{Exit, Surroundings, Tool, heading, written};
-use crate::cli::{DiffPlan, FailOn, Plan};
+use crate::cli::{DiffPlan, FailOn, Limits, Plan};
 use crate::diff::{self, Calibration, Comparison, Shown, Verdict};
 use crate::failure::Failure;
+use crate::gates::{Between, Gate, Judgement, Meter, judge, section};
 use crate::render::{self, Look};
 use crate::report::Section;
+use crate::report::bulletin::Bulletin;
 
 /// Does a comparison.
 pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
@@ -21,35 +24,43 @@ pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyho
         let hint = "save one of the captures to a file first";
         return Err(Failure::with_hint("standard input can be one side only", hint).into());
     }
+    let held = Held::to(&plan.gates, &before.output, surroundings.err)?;
     // Tables say it themselves, above everything else.
     let quiet = !before.output.json && before.output.file.is_none();
-    let one = Side::read(&mut before, surroundings, quiet)?;
-    let other = Side::read(&mut after, surroundings, quiet)?;
+    let one = Side::read(&mut before, surroundings, &Meter::default(), quiet)?;
+    let other = Side::read(&mut after, surroundings, &Meter::new(&held.limits.gates), quiet)?;
+    let names = [&one, &other].into_iter().flat_map(|it| &it.input.sources).map(|it| it.name.as_str());
+    held.check_sources(names.chain([&before, &after].into_iter().flat_map(|it| &it.inputs).map(String::as_str)))?;
     let comparison = diff::compare(&one.collection, &other.collection, &options);
-    let shown = Shown { rows: plan.rows, all: plan.all, alpha: options.alpha };
-    let verdict = comparison.verdict;
+    let between =
+        Between { before: &one.collection, after: &other.collection, comparison: &comparison, options: &options };
+    let judgements = match (&other.meter, held.gate_on_calls()) {
+        (None, Some(gate)) => return Err(calls_are_unknown(gate, &after).into()),
+        (None, None) => judge(&held.limits.gates, &Meter::default(), Some(between)),
+        (Some(meter), _) => judge(&held.limits.gates, meter, Some(between)),
+    };
     let outcome = Outcome {
         before: one,
         after: other,
         calibration: plan.calibrate.then(|| diff::calibrate(&comparison, &options)),
         comparison,
+        judgements,
+        shown: Shown { rows: plan.rows, all: plan.all, alpha: options.alpha },
     };
     written(&before.output, surroundings, |out, look, pretty| {
-        if before.output.json { outcome.write_json(out, pretty) } else { outcome.write_tables(out, &shown, look) }
+        if before.output.json { outcome.write_json(out, pretty) } else { outcome.write_tables(out, look) }
     })?;
     if plan.calibrate {
         return Ok(Exit::Success);
     }
-    if plan.require_data && verdict == Verdict::Insufficient {
-        let hint = "capture more traces, or leave --require-data away";
-        return Err(Failure::with_hint("too few traces to compare anything", hint).into());
-    }
-    let fails = match plan.fail_on {
-        FailOn::Never => false,
-        FailOn::Regressed => verdict == Verdict::Regressed,
-        FailOn::Suspect => matches!(verdict, Verdict::Regressed | Verdict::Suspect),
-    };
-    Ok(if fails { Exit::LimitExceeded } else { Exit::Success })
+    held.report(surroundings, || outcome.bulletin(&held.limits))?;
+    outcome.exit(&held.limits, surroundings.err)
+}
+
+/// A gate on single calls needs those.
+fn calls_are_unknown(gate: &Gate, after: &Plan) -> Failure {
+    let message = format!("{}: {} is a baseline, which knows no single calls", gate.text, after.inputs.join(" "));
+    Failure::with_hint(message, "compare with the capture itself; only what is before may be a baseline")
 }
 
 /// What there is to write.
@@ -58,11 +69,12 @@ struct Outcome {
     after: Side,
     comparison: Comparison,
     calibration: Option<Calibration>,
+    judgements: Vec<Judgement>,
+    shown: Shown,
 }
 
 impl Outcome {
     fn write_json(&self, out: &mut dyn Write, pretty: bool) -> anyhow::Result<()> {
-        let gates: [(); 0] = [];
         let comparison = &self.comparison;
         let mut fields: Vec<(&str, &dyn erased_serde::Serialize)> = vec![
             ("schema_version", &1u32),
@@ -74,7 +86,7 @@ impl Outcome {
             ("suspects", &comparison.suspects),
             ("total", &comparison.total),
             ("endpoints", &comparison.endpoints),
-            ("gates", &gates),
+            ("gates", &self.judgements),
         ];
         if let Some(calibration) = &self.calibration {
             fields.push(("calibration", calibration));
@@ -82,22 +94,79 @@ impl Outcome {
         Ok(render::json::report(out, &fields, pretty)?)
     }
 
-    fn write_tables(&self, out: &mut dyn Write, shown: &Shown, look: &Look) -> anyhow::Result<()> {
-        heading::write_side(out, "before: ", &self.before.input, look)?;
-        heading::write_side(out, "after: ", &self.after.input, look)?;
+    fn write_tables(&self, out: &mut dyn Write, look: &Look) -> anyhow::Result<()> {
+        heading::write_side(out, BEFORE, &self.before.input, look)?;
+        heading::write_side(out, AFTER, &self.after.input, look)?;
         writeln!(out)?;
-        let (before, after) = (self.before.totals(), self.after.totals());
         let mut sections: Vec<Section> = self.calibration.iter().map(Calibration::section).collect();
-        if self.calibration.is_none() || shown.all {
-            sections.extend(diff::sections(&self.comparison, &before, &after, shown));
+        if self.calibration.is_none() || self.shown.all {
+            sections.extend(self.sections());
         }
+        sections.extend(section(&self.judgements));
         Ok(render::sections(out, &sections, look)?)
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        diff::sections(&self.comparison, &self.before.totals(), &self.after.totals(), &self.shown)
+    }
+
+    /// What CI is told.
+    fn bulletin(&self, limits: &Limits) -> Bulletin {
+        let fails = |it| fails(it, limits.fail_on);
+        let mut inputs = heading::lines(BEFORE, &self.before.input);
+        inputs.extend(heading::lines(AFTER, &self.after.input));
+        let mut sections: Vec<Section> = section(&self.judgements).into_iter().collect();
+        sections.extend(self.sections());
+        let mut cases = gates::cases(&self.judgements);
+        cases.extend(diff::cases(&self.comparison, fails));
+        let mut alerts = gates::alerts(&self.judgements);
+        alerts.extend(diff::alerts(&self.comparison, fails));
+        // Stable: gates stay before changes.
+        alerts.sort_by_key(|it| !it.is_error);
+        let title = format!("analyze-traces diff: {}", self.comparison.verdict.as_str());
+        Bulletin { title, inputs, sections, cases, alerts }
+    }
+
+    /// How it ends, and why, a line for each reason.
+    fn exit(&self, limits: &Limits, err: &mut dyn Write) -> anyhow::Result<Exit> {
+        let all_passed = gates::tell(&self.judgements, err)?;
+        let verdict = self.comparison.verdict;
+        let fails = fails(verdict, limits.fail_on);
+        if fails {
+            let name = if limits.fail_on == FailOn::Suspect { "suspect" } else { "regressed" };
+            writeln!(err, "failed: --fail-on {name}: the verdict is {}", verdict.as_str())?;
+        }
+        if fails || !all_passed {
+            return Ok(Exit::LimitExceeded);
+        }
+        let message = match self.judgements.iter().find(|it| !it.judged) {
+            _ if verdict == Verdict::Insufficient => "too few traces to compare anything".to_owned(),
+            Some(it) => format!("too few traces to judge {}", it.gate),
+            None => return Ok(Exit::Success),
+        };
+        if limits.require_data {
+            let hint = "capture more traces, or leave --require-data away";
+            return Err(Failure::with_hint(message, hint).into());
+        }
+        Ok(Exit::Success)
+    }
+}
+
+const BEFORE: &str = "before: ";
+const AFTER: &str = "after: ";
+
+/// Whether a verdict ends with status 1.
+fn fails(verdict: Verdict, fail_on: FailOn) -> bool {
+    match fail_on {
+        FailOn::Never => false,
+        FailOn::Regressed => verdict == Verdict::Regressed,
+        FailOn::Suspect => matches!(verdict, Verdict::Regressed | Verdict::Suspect),
     }
 }
 
 /// Writes a baseline.
 pub(super) fn baseline(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
-    let side = Side::read_capture(&mut plan, surroundings, false)?;
+    let side = Side::read_capture(&mut plan, surroundings, &Meter::default(), false)?;
     match &plan.output.file {
         None => side.write(surroundings.out)?,
         Some(path) => {

@@ -21,6 +21,16 @@ pub(super) fn write(out: &mut dyn Write, input: &InputReport, look: &Look) -> io
 
 /// The lines above the tables, of one of several inputs.
 pub(super) fn write_side(out: &mut dyn Write, label: &str, input: &InputReport, look: &Look) -> io::Result<()> {
+    for line in lines(label, input) {
+        for part in cut::wrap(&sanitize::line(&line), look.width.unwrap_or(usize::MAX)) {
+            writeln!(out, "{part}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What was read and left out, a line each.
+pub(super) fn lines(label: &str, input: &InputReport) -> Vec<String> {
     let mut lines = Vec::new();
     // A loss comes first: everything below is about less than was there.
     lines.extend(input.incomplete_reasons.iter().map(|it| format!("incomplete: {it}")));
@@ -35,12 +45,7 @@ pub(super) fn write_side(out: &mut dyn Write, label: &str, input: &InputReport, 
         lines.push(format!("kept {kept}: {}", steps.join(", ")));
     }
     lines.extend(losses(input));
-    for line in lines {
-        for part in cut::wrap(&sanitize::line(&line), look.width.unwrap_or(usize::MAX)) {
-            writeln!(out, "{part}")?;
-        }
-    }
-    Ok(())
+    lines
 }
 
 fn read_line(input: &InputReport) -> String {

@@ -18,6 +18,7 @@ use crate::cli::Plan;
 use crate::diff::{Baseline, Collection, Collector, HEAD_BYTES, Totals, Unreadable, is_baseline};
 use crate::failure::Failure;
 use crate::filter::Filter;
+use crate::gates::Meter;
 use crate::input::source::Source;
 use crate::model::Trace;
 use crate::passes::AnyPass;
@@ -30,6 +31,9 @@ pub(super) struct Side {
     summary: serde_json::Value,
     #[serde(skip)]
     pub(super) collection: Collection,
+    /// What gates ask of single calls, which a baseline does not know.
+    #[serde(skip)]
+    pub(super) meter: Option<Meter>,
     /// The flags under which it was read.
     #[serde(skip)]
     pub(super) conditions: Vec<String>,
@@ -37,10 +41,15 @@ pub(super) struct Side {
 
 impl Side {
     /// Reads a capture, or a baseline made under the same conditions.
-    pub(super) fn read(plan: &mut Plan, surroundings: &mut Surroundings<'_>, quiet: bool) -> anyhow::Result<Side> {
+    pub(super) fn read(
+        plan: &mut Plan,
+        surroundings: &mut Surroundings<'_>,
+        meter: &Meter,
+        quiet: bool,
+    ) -> anyhow::Result<Side> {
         match baseline_path(plan) {
             Some(path) => Side::read_baseline(plan, &path),
-            None => Side::read_capture(plan, surroundings, quiet),
+            None => Side::read_capture(plan, surroundings, meter, quiet),
         }
     }
 
@@ -48,15 +57,16 @@ impl Side {
     pub(super) fn read_capture(
         plan: &mut Plan,
         surroundings: &mut Surroundings<'_>,
+        meter: &Meter,
         quiet: bool,
     ) -> anyhow::Result<Side> {
         let sources = find_sources(plan, surroundings)?;
         check_output(plan, sources.iter().map(|it| it.name.as_str()))?;
         let now_ns = surroundings.now_ns;
-        let (findings, collection) = {
+        let (findings, collection, meter) = {
             let progress = Progress::new(&mut *surroundings.err, surroundings.err_is_terminal, &sources);
             let show = |n_bytes| progress.show(n_bytes);
-            let outcome = collect(plan, &sources, now_ns, &show);
+            let outcome = collect(plan, &sources, now_ns, meter, &show);
             progress.clear();
             outcome?
         };
@@ -75,7 +85,7 @@ impl Side {
             }
         }
         let summary = summary.remove("summary").unwrap_or_default();
-        Ok(Side { input: findings.input, summary, collection, conditions: conditions(plan) })
+        Ok(Side { input: findings.input, summary, collection, meter: Some(meter), conditions: conditions(plan) })
     }
 
     fn read_baseline(plan: &Plan, path: &Path) -> anyhow::Result<Side> {
@@ -109,6 +119,7 @@ impl Side {
             input,
             summary: serde_json::from_str(&baseline.summary).with_context(failed)?,
             collection: baseline.collection,
+            meter: None,
             conditions: baseline.conditions,
         })
     }
@@ -168,6 +179,7 @@ struct Collecting<'a> {
     sieve: Sieve<'a>,
     passes: Vec<Box<dyn AnyPass>>,
     collector: Collector,
+    meter: Meter,
 }
 
 impl Consumer for Collecting<'_> {
@@ -175,6 +187,7 @@ impl Consumer for Collecting<'_> {
         if self.sieve.keeps(trace) {
             self.passes.iter_mut().for_each(|it| it.observe(trace));
             self.collector.observe(trace);
+            self.meter.observe(trace);
         }
     }
 }
@@ -183,8 +196,9 @@ fn collect(
     plan: &mut Plan,
     sources: &[Source],
     now_ns: i64,
+    meter: &Meter,
     progress: &(dyn Fn(u64) + Sync),
-) -> anyhow::Result<(Findings, Collection)> {
+) -> anyhow::Result<(Findings, Collection, Meter)> {
     let started = Instant::now();
     let reading = prepare(plan, sources, now_ns, progress)?;
     let templates = std::mem::take(&mut plan.passes);
@@ -193,12 +207,14 @@ fn collect(
         sieve: Sieve::new(filter),
         passes: templates.iter().map(|it| it.duplicate()).collect(),
         collector: Collector::default(),
+        meter: meter.clone(),
     };
     let (parts, tally) = pipeline::read(&reading, &fresh)?;
     let mut whole = fresh();
     let mut collection = Collection::default();
     for part in parts {
         whole.sieve.merge(part.sieve);
+        whole.meter.merge(part.meter);
         for (mine, theirs) in whole.passes.iter_mut().zip(part.passes) {
             mine.merge(theirs);
         }
@@ -206,5 +222,6 @@ fn collect(
     }
     collection.settle();
     let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
-    Ok((Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), filter), collection))
+    let findings = Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), filter);
+    Ok((findings, collection, whole.meter))
 }
