@@ -30,7 +30,8 @@ pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyho
     let one = Side::read(&mut before, surroundings, &Meter::default(), quiet)?;
     let other = Side::read(&mut after, surroundings, &Meter::new(&held.limits.gates), quiet)?;
     let names = [&one, &other].into_iter().flat_map(|it| &it.input.sources).map(|it| it.name.as_str());
-    held.check_sources(names.chain([&before, &after].into_iter().flat_map(|it| &it.inputs).map(String::as_str)))?;
+    let typed = [&before, &after].into_iter().flat_map(|it| &it.inputs).filter_map(|it| it.to_str());
+    held.check_sources(names.chain(typed))?;
     let comparison = diff::compare(&one.collection, &other.collection, &options);
     let between =
         Between { before: &one.collection, after: &other.collection, comparison: &comparison, options: &options };
@@ -59,7 +60,8 @@ pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyho
 
 /// A gate on single calls needs those.
 fn calls_are_unknown(gate: &Gate, after: &Plan) -> Failure {
-    let message = format!("{}: {} is a baseline, which knows no single calls", gate.text, after.inputs.join(" "));
+    let name = after.inputs.iter().map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let message = format!("{}: {name} is a baseline, which knows no single calls", gate.text);
     Failure::with_hint(message, "compare with the capture itself; only what is before may be a baseline")
 }
 

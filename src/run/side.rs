@@ -93,7 +93,7 @@ impl Side {
         let failed = || format!("failed to read {name}");
         let again = "make it again: analyze-traces baseline CAPTURE -o FILE";
         let bytes = std::fs::read(path).with_context(failed)?;
-        check_output(plan, std::iter::once(plan.inputs[0].as_str()))?;
+        check_output(plan, plan.inputs[0].to_str().into_iter())?;
         let baseline = Baseline::read(&bytes, plan.max_decompressed).map_err(|err| {
             let why = match err {
                 Unreadable::OtherVersion => "it is a baseline of another version of this program".to_owned(),
@@ -205,7 +205,7 @@ fn collect(
     let filter: &Filter = &plan.filter;
     let fresh = || Collecting {
         sieve: Sieve::new(filter),
-        passes: templates.iter().map(|it| it.duplicate()).collect(),
+        passes: templates.clone(),
         collector: Collector::default(),
         meter: meter.clone(),
     };
