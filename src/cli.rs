@@ -1,5 +1,8 @@
 //! The command line: what may be typed, and what it means.
 
+mod config;
+mod diff;
+mod gates;
 mod parse;
 mod server;
 
@@ -15,6 +18,8 @@ use crate::filter::{Bound, Filter, TagFilter, TimeRange};
 use crate::input::SplitOptions;
 use crate::model::{AsyncChildren, DeriveOptions, Id};
 use crate::passes::{AnyPass, PASSES, PassOptions};
+pub use diff::{DiffPlan, FailOn};
+pub use gates::{ConfigFile, GatePlan, Limits, ReportTarget, USUAL_CONFIG_FILE};
 pub use parse::{TimeSpec, bound, time_range};
 pub use server::ServerArgs;
 
@@ -25,6 +30,10 @@ pub enum Invocation {
     Analyze(Box<Plan>),
     /// Write traces in another form.
     Export(Box<ExportPlan>),
+    /// Compare two captures.
+    Diff(Box<DiffPlan>),
+    /// Keep what a comparison needs of a capture.
+    Baseline(Box<Plan>),
     /// Print which formats can be read, as text or JSON.
     ListFormats {
         /// JSON instead of text.
@@ -63,6 +72,8 @@ pub struct Plan {
     pub passes: Vec<Box<dyn AnyPass>>,
     /// Their names.
     pub pass_names: Vec<&'static str>,
+    /// What it is held to.
+    pub gates: GatePlan,
     /// Where and how it is written.
     pub output: Output,
 }
@@ -129,7 +140,7 @@ all of them are shown; the summary always is.
 
 Exit status:
   0    it ran (also when the output was closed early, or no trace was left)
-  1    it ran, and a limit you set was exceeded
+  1    it ran, and a limit you set was exceeded (a gate, or what diff finds)
   2    it could not run: usage, unreadable input, no traces with --fail-empty,
        a --trace-id that is nowhere, a server that did not give all (but --partial)
   130  stopped by Ctrl-C or kill
@@ -138,6 +149,7 @@ Examples:
   analyze-traces traces.json
   analyze-traces traces.json --service checkout --errors-only --time-range 1h
   analyze-traces http://jaeger:16686 --service checkout --time-range 1h --errors-only
+  analyze-traces traces.json --max-p95 'checkout:POST /pay=300ms' --max-error-rate checkout=1%
   kubectl logs exporter | analyze-traces - --bottlenecks --json | jq .bottlenecks[0]";
 
 #[derive(Debug, Args)]
@@ -248,6 +260,17 @@ struct AnalysisArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: usize,
 
+    #[command(flatten)]
+    derive: DeriveArgs,
+
+    /// Compare the calls between services with the server's own count, and list what differs
+    #[arg(long, help_heading = "Server")]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Analysis")]
+struct DeriveArgs {
     /// How far a call may reach into the next and still count as before it, in percent of their parent
     #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = parse::percent_ppm)]
     overlap_tolerance: u64,
@@ -259,10 +282,6 @@ struct AnalysisArgs {
     /// Move servers whose clock is off into the calls they answer
     #[arg(long)]
     skew_correction: bool,
-
-    /// Compare the calls between services with the server's own count, and list what differs
-    #[arg(long, help_heading = "Server")]
-    check: bool,
 }
 
 #[derive(Debug, Args)]
@@ -363,7 +382,9 @@ pub fn command() -> Command {
     for pass in PASSES {
         command = (pass.augment)(command);
     }
-    OutputArgs::augment_args(command)
+    OutputArgs::augment_args(gates::GateArgs::augment_args(command))
+        .subcommand(diff::diff_command())
+        .subcommand(diff::baseline_command())
         .subcommand(export_command())
         .subcommand(
             Command::new("completions").about("Print what a shell needs to complete commands").arg(
@@ -384,6 +405,12 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Invoc
             let shell = sub.remove_one::<clap_complete::Shell>("shell").expect("clap asks for it");
             Ok(Invocation::Completions(shell))
         }
+        Some((_, sub)) if sub.try_get_one::<bool>("list_formats").ok().flatten() == Some(&true) => {
+            let json = sub.try_get_one::<bool>("json").ok().flatten() == Some(&true);
+            Ok(Invocation::ListFormats { json })
+        }
+        Some((name, sub)) if name == "diff" => Ok(Invocation::Diff(Box::new(diff::diff_plan(&sub)?))),
+        Some((name, sub)) if name == "baseline" => Ok(Invocation::Baseline(Box::new(diff::baseline_plan(&sub)?))),
         Some((name, sub)) if name == "export" => Ok(Invocation::Export(Box::new(export_plan(&sub)?))),
         Some(_) => Ok(Invocation::Man),
         None if matches.get_flag("list_formats") => Ok(Invocation::ListFormats { json: matches.get_flag("json") }),
@@ -406,26 +433,38 @@ fn plan(matches: &ArgMatches) -> Result<Plan, clap::Error> {
         passes.push((pass.build)(matches, &options)?);
         pass_names.push(pass.name);
     }
-    let derive = DeriveOptions {
-        overlap_tolerance_ppm: analysis.overlap_tolerance,
-        async_children: match analysis.async_children {
-            AsyncWhen::Clip => AsyncChildren::Clip,
-            AsyncWhen::Ignore => AsyncChildren::Ignore,
-        },
-        skew_correction: analysis.skew_correction,
-    };
-    let output = Output {
-        json: output.json,
-        file: file_of(output.output),
-        color: output.color,
-        width: output.width.map(usize::from),
-        verbose: output.verbose,
-    };
     let check = analysis.check;
     if check && !pass_names.contains(&"dependencies") {
         return Err(command().error(clap::error::ErrorKind::MissingRequiredArgument, "--check needs --dependencies"));
     }
-    Ok(Plan { check, passes, pass_names, ..plan_of(input, filter, server, derive, output) })
+    let gates = gates::gate_plan(matches)?;
+    let plan = plan_of(input, filter, server, analysis.derive.into(), output.into());
+    Ok(Plan { check, passes, pass_names, gates, ..plan })
+}
+
+impl From<DeriveArgs> for DeriveOptions {
+    fn from(args: DeriveArgs) -> DeriveOptions {
+        DeriveOptions {
+            overlap_tolerance_ppm: args.overlap_tolerance,
+            async_children: match args.async_children {
+                AsyncWhen::Clip => AsyncChildren::Clip,
+                AsyncWhen::Ignore => AsyncChildren::Ignore,
+            },
+            skew_correction: args.skew_correction,
+        }
+    }
+}
+
+impl From<OutputArgs> for Output {
+    fn from(args: OutputArgs) -> Output {
+        Output {
+            json: args.json,
+            file: file_of(args.output),
+            color: args.color,
+            width: args.width.map(usize::from),
+            verbose: args.verbose,
+        }
+    }
 }
 
 fn export_plan(matches: &ArgMatches) -> Result<ExportPlan, clap::Error> {
@@ -470,6 +509,7 @@ fn plan_of(input: InputArgs, filter: FilterArgs, server: ServerArgs, derive: Der
         check: false,
         passes: Vec::new(),
         pass_names: Vec::new(),
+        gates: GatePlan::default(),
         output,
     }
 }

@@ -20,11 +20,15 @@
 //!   one line in [`passes::PASSES`]; its flags, help, JSON keys, tables and law tests follow.
 //! * [`report`] is what a pass has to say, as plain data; [`render`] makes tables and JSON of it.
 //! * `export` writes kept traces in another form instead. A target is one file and one line in `TARGETS`.
+//! * [`diff`] collects what is compared of a capture, as a pass would, and judges two such collections;
+//!   its result is plain data too, for tables, JSON and gates.
+//! * [`gates`] are limits that the user sets: a meter counts what they ask for, beside the passes.
 //! * `pipeline` moves all this over threads, [`cli`] says what was asked for, [`run`] puts it together.
 //!
 //! `model` and [`stats`] name nothing of ours; `input` and `filter` name `model`; `fetch` names `model` and `input`; `passes` name
 //! `model`, `stats` and `report`; `export` names
-//! `model`; `render` names `report`. A test (`tests/layers.rs`) reads the `use`
+//! `model`; `diff` names `model`, `stats` and `report`; `gates` name `diff` and what it names; `render` names
+//! `report`. A test (`tests/layers.rs`) reads the `use`
 //! lines and holds them to it.
 //!
 //! # What always holds
@@ -46,16 +50,22 @@
 //!   computed in floating point, which is off by one for some quantiles.
 //! * Names (services, operations) are interned once for the process and never freed: every pass
 //!   keeps its operations to the end anyway, and comparing addresses is what makes passes cheap.
+//! * A comparison does not look at reports but collects for itself: tests of significance need values,
+//!   not summaries. It keeps up to 1,024 of each, chosen by a hash of the trace id, so that a baseline of a
+//!   capture says exactly what the capture says.
 //! * A format has two halves, a frame for cutting the stream and a parser for elements, instead of
 //!   one `read`: so cutting and parsing run on different threads.
 
 pub mod cli;
+pub mod diff;
 mod export;
 pub mod failure;
 pub mod fetch;
 pub mod filter;
+pub mod gates;
 pub mod input;
 pub mod model;
+mod near;
 pub mod passes;
 mod pipeline;
 pub mod render;

@@ -1,5 +1,6 @@
 //! What a pass has to say, as plain data: how it looks is the renderer's business.
 
+pub mod bulletin;
 pub mod words;
 
 /// One part of the report: a typed result for programs and tables for people.

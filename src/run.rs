@@ -1,13 +1,16 @@
 //! One analysis from plan to printed report.
 
+mod diff;
 mod export;
 mod fetching;
 mod formats;
+mod gates;
 mod heading;
 mod input_report;
 mod output_file;
 mod packed;
 mod progress;
+mod side;
 mod sieve;
 
 use std::collections::BTreeSet;
@@ -21,17 +24,21 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::cli::{self, ColorWhen, Invocation, Plan};
+use crate::cli::{self, ColorWhen, Invocation, Output, Plan};
 use crate::failure::Failure;
 use crate::fetch::Server;
 use crate::filter::Filter;
+use crate::gates::{Judgement, Meter, judge, section};
 use crate::input::source::{self, Source};
 use crate::model::{Name, Trace, Wanted, is_plausible};
+use crate::near;
 use crate::passes::AnyPass;
 use crate::pipeline::{self, Consumer, Differing, Reading, Tally};
 use crate::render::{self, Look};
-use crate::report::{Report, Section};
+use crate::report::bulletin::Bulletin;
+use crate::report::{Report, Section, words as units};
 use fetching::Fetched;
+use gates::Held;
 use input_report::InputReport;
 use output_file::OutputFile;
 use progress::Progress;
@@ -92,6 +99,8 @@ pub fn run(invocation: Invocation, surroundings: &mut Surroundings<'_>) -> anyho
     match invocation {
         Invocation::Analyze(plan) => analyze(*plan, surroundings),
         Invocation::Export(plan) => export::export(*plan, surroundings),
+        Invocation::Diff(plan) => diff::diff(*plan, surroundings),
+        Invocation::Baseline(plan) => diff::baseline(*plan, surroundings),
         Invocation::ListFormats { json } => {
             formats::write(surroundings.out, json, surroundings.out_is_terminal)?;
             Ok(Exit::Success)
@@ -125,15 +134,18 @@ struct Findings {
 
 fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
     let started = Instant::now();
+    let held = Held::to(&plan.gates, &plan.output, surroundings.err)?;
+    held.check_is_something_to_report()?;
     let (sources, servers) = find_sources(&mut plan, surroundings)?;
     let now_ns = surroundings.now_ns;
-    let mut findings = {
+    let meter = Meter::new(&held.limits.gates);
+    let (mut findings, meter) = {
         let is_shown = surroundings.err_is_terminal && !plan.server.quiet;
         let progress = Progress::new(&mut *surroundings.err, is_shown, &sources);
         let show = |n_bytes| progress.show(n_bytes);
-        let findings = progress.ticking(|| read(&mut plan, &sources, now_ns, &show, started));
+        let outcome = progress.ticking(|| read(&mut plan, &sources, now_ns, &meter, &show, started));
         progress.clear();
-        findings?
+        outcome?
     };
     let fetched = Fetched::of(&sources)?;
     if plan.check {
@@ -141,7 +153,9 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
         findings.reports.iter_mut().for_each(|it| it.compare_calls(&theirs));
     }
     check_kept(&plan, &findings)?;
-    check_output(&plan, findings.input.sources.iter().map(|it| it.name.as_str()))?;
+    let names = || findings.input.sources.iter().map(|it| it.name.as_str());
+    check_output(&plan, names())?;
+    held.check_sources(names())?;
     if plan.output.verbose {
         fetched.explain(surroundings.err)?;
         explain(&plan, &findings, surroundings.err)?;
@@ -152,8 +166,35 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
     }
     fetched.warn(surroundings.err)?;
     warn(&plan, &findings, surroundings.err)?;
-    write_report(&plan, &findings, surroundings)?;
-    fetched.exit(&plan, surroundings)
+    let judgements = judge(&held.limits.gates, &meter, None);
+    written(&plan.output, surroundings, |out, look, pretty| {
+        render_report(&plan, &findings, &judgements, look, pretty, out)
+    })?;
+    held.report(surroundings, || bulletin(&findings, &judgements))?;
+    let all_passed = gates::tell(&judgements, surroundings.err)?;
+    // What was not all read holds no limit.
+    match fetched.exit(&plan.server, surroundings)? {
+        Exit::Success if !all_passed => Ok(Exit::LimitExceeded),
+        exit => Ok(exit),
+    }
+}
+
+/// What CI is told of an analysis.
+fn bulletin(findings: &Findings, judgements: &[Judgement]) -> Bulletin {
+    let n_failed = judgements.iter().filter(|it| !it.passed).count() as u64;
+    let result = match n_failed {
+        0 => String::new(),
+        n => format!(": {} failed", units::some(n, "gate", "gates")),
+    };
+    let mut sections: Vec<Section> = section(judgements).into_iter().collect();
+    sections.extend(findings.sections());
+    Bulletin {
+        title: format!("analyze-traces{result}"),
+        inputs: heading::lines("", &findings.input),
+        sections,
+        cases: gates::cases(judgements),
+        alerts: gates::alerts(judgements),
+    }
 }
 
 /// What is read, and the servers among it.
@@ -169,7 +210,8 @@ fn find_sources(
         plan.inputs.push("-".into());
     }
     let (fed, servers) = fetching::sources(plan, surroundings)?;
-    let stdin = surroundings.stdin.take();
+    // Of two sides only one may be standard input: it is left to that one.
+    let stdin = if plan.inputs.iter().any(|it| it == "-") { surroundings.stdin.take() } else { None };
     let named: Vec<OsString> = plan.inputs.iter().filter(|it| fetching::address(it).is_none()).cloned().collect();
     let mut sources = source::find(&named, || stdin.unwrap_or_else(|| Box::new(io::empty())))?;
     sources.extend(fed);
@@ -180,9 +222,27 @@ fn read(
     plan: &mut Plan,
     sources: &[Source],
     now_ns: i64,
+    meter: &Meter,
     progress: &(dyn Fn(u64) + Sync),
     started: Instant,
-) -> anyhow::Result<Findings> {
+) -> anyhow::Result<(Findings, Meter)> {
+    let reading = prepare(plan, sources, now_ns, progress)?;
+    let templates = std::mem::take(&mut plan.passes);
+    let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone(), meter: meter.clone() };
+    let (runners, tally) = pipeline::read(&reading, &fresh)?;
+    let whole = join(runners, fresh);
+    let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
+    let findings = Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter);
+    Ok((findings, whole.meter))
+}
+
+/// How an analysis reads; settles what the time range counts back from.
+fn prepare<'a>(
+    plan: &mut Plan,
+    sources: &'a [Source],
+    now_ns: i64,
+    progress: &'a (dyn Fn(u64) + Sync),
+) -> anyhow::Result<Reading<'a>> {
     let reading = Reading {
         sources,
         threads: plan.threads,
@@ -198,12 +258,7 @@ fn read(
     } else {
         plan.resolve_time_range(now_ns, 0);
     }
-    let templates = std::mem::take(&mut plan.passes);
-    let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone() };
-    let (runners, tally) = pipeline::read(&reading, &fresh)?;
-    let whole = join(runners, &plan.filter);
-    let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
-    Ok(Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter))
+    Ok(reading)
 }
 
 impl Findings {
@@ -224,12 +279,19 @@ impl Findings {
             elapsed,
         }
     }
+
+    /// What is shown: of no traces there is nothing to say but that.
+    fn sections(&self) -> Vec<Section> {
+        let n_sections = if self.input.traces_kept == 0 { 1 } else { usize::MAX };
+        self.reports.iter().take(n_sections).map(|it| it.section()).collect()
+    }
 }
 
 /// Filters traces and shows them to the passes, on one thread.
 struct Runner<'a> {
     sieve: Sieve<'a>,
     passes: Vec<Box<dyn AnyPass>>,
+    meter: Meter,
 }
 
 impl Consumer for Runner<'_> {
@@ -238,18 +300,20 @@ impl Consumer for Runner<'_> {
             for pass in &mut self.passes {
                 pass.observe(trace);
             }
+            self.meter.observe(trace);
         }
     }
 }
 
-fn join<'a>(runners: Vec<Runner<'a>>, filter: &'a Filter) -> Runner<'a> {
+fn join<'a>(runners: Vec<Runner<'a>>, fresh: impl FnOnce() -> Runner<'a>) -> Runner<'a> {
     let mut runners = runners.into_iter();
-    let mut whole = runners.next().unwrap_or_else(|| Runner { sieve: Sieve::new(filter), passes: Vec::new() });
+    let mut whole = runners.next().unwrap_or_else(fresh);
     for runner in runners {
         for (mine, theirs) in whole.passes.iter_mut().zip(runner.passes) {
             mine.merge(theirs);
         }
         whole.sieve.merge(runner.sieve);
+        whole.meter.merge(runner.meter);
     }
     whole
 }
@@ -290,9 +354,12 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn check_output<'a>(plan: &Plan, sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+    plan.output.file.as_ref().map_or(Ok(()), |it| check_target(it, sources))
+}
+
 /// A report in the place of the capture it was made from would be the end of the capture.
-fn check_output<'a>(plan: &Plan, mut sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
-    let Some(path) = &plan.output.file else { return Ok(()) };
+fn check_target<'a>(path: &Path, mut sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
     let Some(target) = path.canonicalize().ok().filter(|it| it.is_file()) else { return Ok(()) };
     if sources.any(|it| Path::new(it).canonicalize().is_ok_and(|it| it == target)) {
         let message = format!("failed to write {}: it is a capture that was read", path.display());
@@ -311,25 +378,17 @@ fn dropped_by(findings: &Findings) -> String {
 
 /// What may have been meant when nothing is left.
 fn hint_for_empty(plan: &Plan, findings: &Findings) -> Option<String> {
-    let near = |asked: &[String], known: &BTreeSet<Name>, what: &str| {
+    let unknown_name = |asked: &[String], known: &BTreeSet<Name>, what: &str| {
         let unknown = asked.iter().find(|it| !known.iter().any(|name| name.as_str() == it.as_str()))?;
-        let mut close: Vec<(usize, &str)> = known
-            .iter()
-            .map(|it| (strsim::damerau_levenshtein(&unknown.to_lowercase(), &it.as_str().to_lowercase()), it.as_str()))
-            .filter(|(distance, it)| {
-                *distance <= 1 + unknown.len() / 3 || it.to_lowercase().contains(&unknown.to_lowercase())
-            })
-            .collect();
-        close.sort_unstable();
-        let names: Vec<&str> = close.iter().map(|it| it.1).take(3).collect();
+        let names = near::names(unknown, known.iter().map(|it| it.as_str()));
         (!names.is_empty()).then(|| format!("no {what} is called '{unknown}'; there is {}", names.join(", ")))
     };
     let roots = || plan.filter.roots.iter();
     let services: Vec<String> = plan.filter.services.iter().chain(roots().map(|it| &it.0)).cloned().collect();
     let operations: Vec<String> =
         plan.filter.operations.iter().chain(roots().filter_map(|it| it.1.as_ref())).cloned().collect();
-    near(&services, &findings.services, "service")
-        .or_else(|| near(&operations, &findings.operations, "operation"))
+    unknown_name(&services, &findings.services, "service")
+        .or_else(|| unknown_name(&operations, &findings.operations, "operation"))
         .or_else(|| {
             let names: Vec<&str> = findings.services.iter().map(|it| it.as_str()).collect();
             let shown = names.iter().take(20).copied().collect::<Vec<_>>().join(", ");
@@ -409,25 +468,32 @@ fn explain(plan: &Plan, findings: &Findings, err: &mut dyn Write) -> anyhow::Res
     Ok(())
 }
 
-fn write_report(plan: &Plan, findings: &Findings, surroundings: &mut Surroundings<'_>) -> anyhow::Result<()> {
-    match &plan.output.file {
+/// Writes where and how it was asked for; `render` gets the writer, the look and whether JSON is pretty.
+fn written(
+    output: &Output,
+    surroundings: &mut Surroundings<'_>,
+    render: impl FnOnce(&mut dyn Write, &Look, bool) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    match &output.file {
         None => {
             let look = Look {
-                width: plan.output.width.or(surroundings.terminal_width.filter(|_| surroundings.out_is_terminal)),
-                color: match plan.output.color {
+                width: output.width.or(surroundings.terminal_width.filter(|_| surroundings.out_is_terminal)),
+                color: match output.color {
                     ColorWhen::Always => true,
                     ColorWhen::Never => false,
                     ColorWhen::Auto => surroundings.out_is_terminal && !surroundings.no_color,
                 },
             };
-            let pretty = surroundings.out_is_terminal;
-            render_report(plan, findings, &look, pretty, surroundings.out).context("failed to write the report")
+            let out = &mut *surroundings.out;
+            render(out, &look, surroundings.out_is_terminal)
+                .and_then(|()| Ok(out.flush()?))
+                .context("failed to write the report")
         }
         Some(path) => {
-            let look = Look { width: plan.output.width, color: plan.output.color == ColorWhen::Always };
+            let look = Look { width: output.width, color: output.color == ColorWhen::Always };
             let write = || {
                 let mut file = OutputFile::create(path, surroundings.unfinished)?;
-                render_report(plan, findings, &look, false, file.writer())?;
+                render(file.writer(), &look, false)?;
                 file.finish()
             };
             write().with_context(|| format!("failed to write {}", path.display()))
@@ -438,28 +504,29 @@ fn write_report(plan: &Plan, findings: &Findings, surroundings: &mut Surrounding
 fn render_report(
     plan: &Plan,
     findings: &Findings,
+    judgements: &[Judgement],
     look: &Look,
     pretty: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     if plan.output.json {
-        let tool = Tool { name: "analyze-traces", version: env!("CARGO_PKG_VERSION") };
         let version = 1u32;
         let mut fields: Vec<(&str, &dyn erased_serde::Serialize)> =
-            vec![("schema_version", &version), ("tool", &tool), ("input", &findings.input)];
+            vec![("schema_version", &version), ("tool", &Tool::THIS), ("input", &findings.input)];
         for report in &findings.reports {
             fields.extend(report.json());
         }
+        if !judgements.is_empty() {
+            fields.push(("gates", &judgements));
+        }
         render::json::report(out, &fields, pretty)?;
     } else {
-        // Of no traces there is nothing to say but that.
-        let n_sections = if findings.input.traces_kept == 0 { 1 } else { usize::MAX };
-        let sections: Vec<Section> = findings.reports.iter().take(n_sections).map(|it| it.section()).collect();
+        let mut sections = findings.sections();
+        sections.extend(section(judgements));
         heading::write(out, &findings.input, look)?;
         render::sections(out, &sections, look)?;
         heading::write_next(out, plan, &sections, look)?;
     }
-    out.flush()?;
     Ok(())
 }
 
@@ -467,4 +534,8 @@ fn render_report(
 struct Tool {
     name: &'static str,
     version: &'static str,
+}
+
+impl Tool {
+    const THIS: Tool = Tool { name: "analyze-traces", version: env!("CARGO_PKG_VERSION") };
 }

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["model"]),
     ("stats", &["stats"]),
     ("failure", &[]),
+    ("near", &[]),
     ("report", &["report"]),
     ("input", &["input", "model", "failure"]),
     ("fetch", &["fetch", "input", "model", "failure"]),
@@ -18,12 +19,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("render", &["render", "report"]),
     ("pipeline", &["pipeline", "input", "model", "failure"]),
     ("export", &["export", "model"]),
-    ("cli", &["cli", "export", "fetch", "filter", "input", "model", "passes"]),
+    ("diff", &["diff", "model", "stats", "report"]),
+    ("gates", &["gates", "diff", "model", "near", "report", "stats"]),
+    ("cli", &["cli", "diff", "export", "failure", "fetch", "filter", "gates", "input", "model", "near", "passes"]),
     (
         "run",
         &[
-            "run", "cli", "export", "failure", "fetch", "filter", "input", "model", "passes", "pipeline", "render",
-            "report",
+            "run", "cli", "diff", "export", "failure", "fetch", "filter", "gates", "input", "model", "near", "passes",
+            "pipeline", "render", "report",
         ],
     ),
 ];

@@ -48,8 +48,8 @@ fn the_second_command_is_what_ci_runs() {
 fn every_flag_is_in_the_readme_and_the_other_way_round() {
     let readme = text("README.md");
     let command = analyze_traces::cli::command();
-    let export = command.find_subcommand("export").unwrap();
-    for arg in command.get_arguments().chain(export.get_arguments()) {
+    let of_subcommands = command.get_subcommands().flat_map(|it| it.get_arguments());
+    for arg in command.get_arguments().chain(of_subcommands) {
         let Some(long) = arg.get_long() else { continue };
         let is_there = readme.contains(&format!("--{long}")) || matches!(long, "help" | "version");
         assert!(is_there || long == "output" && readme.contains("-o FILE"), "--{long} is not in the README");

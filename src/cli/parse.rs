@@ -173,6 +173,21 @@ pub(super) fn percent_ppm(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A percentage with its sign, `1%` or `0.5%`, in parts of which a percent has so many.
+///
+/// A bare number is refused: `0.01` may be meant as a share of 1 as well.
+pub(super) fn percent_of(text: &str, parts_per_percent: i64) -> Result<i64, String> {
+    let number = text.strip_suffix('%').map(str::trim_end).filter(|it| !it.starts_with(['-', '+']));
+    number
+        .and_then(|it| scaled(it, parts_per_percent))
+        .ok_or_else(|| format!("'{text}' is not a percentage: expected a number with its sign (1%, 0.5%)"))
+}
+
+/// A rate of chance.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|it| *it > 0.0 && *it < 1.0).ok_or_else(|| "expected a number between 0 and 1".to_owned())
+}
+
 /// The name of a format: its index.
 pub(super) fn format(text: &str) -> Result<usize, String> {
     input::format_by_name(text).ok_or_else(|| {
@@ -242,6 +257,13 @@ mod tests {
         assert_eq!(root("web:GET /a:b"), Ok(("web".to_owned(), Some("GET /a:b".to_owned()))));
         assert_eq!(root(r"a\:b:c"), Ok(("a:b".to_owned(), Some("c".to_owned()))));
         assert_eq!(root("web"), Ok(("web".to_owned(), None)));
+    }
+
+    #[test]
+    fn percentages_have_a_sign() {
+        let parts = |text: &str| percent_of(text, 1_000).ok();
+        assert_eq!(["1%", "0.5%", "12.25 %", "250%", "0%"].map(parts), [1_000, 500, 12_250, 250_000, 0].map(Some));
+        assert_eq!(["1", "0.01", "%", "", "-1%", "+1%", "1%%", "x%"].map(parts), [None; 8]);
     }
 
     #[test]

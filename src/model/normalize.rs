@@ -1,11 +1,13 @@
 //! Texts that differ only in what changes from call to call, made alike.
 
 mod message;
+mod messages;
 mod sql;
 mod url_path;
 
 pub use message::message;
 pub(crate) use message::{values, without};
+pub use messages::Messages;
 pub use sql::sql;
 pub use url_path::url_path;
 

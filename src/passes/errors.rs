@@ -3,8 +3,6 @@
 //! A trace *contains an error* if any of its spans failed; it *failed* if its main root did. Where it
 //! failed there is one root cause; where it did not, each erroring span under a fine one was absorbed.
 
-mod limited;
-mod messages;
 mod report;
 mod rows;
 mod tables;
@@ -15,9 +13,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Pass, PassOptions};
+use crate::model::normalize::Messages;
 use crate::model::{Name, Span, Trace, semantics};
-use limited::{Limited, Merge};
-use messages::Messages;
+use crate::stats::{Limited, Merge};
 use report::ErrorsReport;
 use rows::{Absorbed, Example, Pattern, RootCause, Service, ServiceExample, What};
 

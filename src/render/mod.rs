@@ -1,10 +1,13 @@
-//! How results look: tables for people, JSON for programs.
+//! How results look: tables for people, JSON for programs, Markdown, JUnit's XML and annotations for CI.
 
+pub mod annotations;
 mod bar;
 mod columns;
 pub mod cut;
 mod fit;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 #[cfg(test)]
 mod sample;
 pub mod sanitize;

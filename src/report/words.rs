@@ -78,6 +78,20 @@ pub fn duration(ns: i64) -> String {
     format!("{sign}{} {}", without_trailing_zeros(&shown), UNITS[unit].name)
 }
 
+/// A duration in the unit that reads best for another: `1,250 ms` beside `250 ms`.
+pub fn duration_in_unit_of(ns: i64, other_ns: i64) -> String {
+    let unit = natural_unit(other_ns.unsigned_abs());
+    let size = ns.unsigned_abs();
+    let shown = decimal(rounded(size, unit, decimals_for(size, unit)), decimals_for(size, unit));
+    let sign = if ns < 0 { "-" } else { "" };
+    format!("{sign}{} {}", without_trailing_zeros(&shown), UNITS[unit].name)
+}
+
+/// A number of things on average: `1.5`, `12`.
+pub fn average(n: f64) -> String {
+    without_trailing_zeros(&format!("{n:.2}")).to_owned()
+}
+
 fn without_trailing_zeros(number: &str) -> &str {
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
@@ -202,6 +216,15 @@ mod tests {
         ] {
             assert_eq!(duration(ns), shown);
         }
+    }
+
+    #[test]
+    fn durations_in_one_unit() {
+        assert_eq!(duration_in_unit_of(1_250 * MS, 250 * MS), "1,250 ms");
+        assert_eq!(duration_in_unit_of(250 * MS, 250 * MS), "250 ms");
+        assert_eq!(duration_in_unit_of(-1_500 * US, 20 * MS), "-1.5 ms");
+        assert_eq!(duration_in_unit_of(3 * S, 0), "3,000,000,000 ns");
+        assert_eq!([1.0, 1.5, 2.333, 12.0].map(average), ["1", "1.5", "2.33", "12"]);
     }
 
     #[test]

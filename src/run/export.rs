@@ -107,7 +107,7 @@ pub(super) fn export(plan: ExportPlan, surroundings: &mut Surroundings<'_>) -> a
     if is_fed && interrupts.came.load(Ordering::SeqCst) {
         return Ok(Exit::Interrupted);
     }
-    fetched.exit(&plan, surroundings)
+    fetched.exit(&plan.server, surroundings)
 }
 
 /// Reads, filters and writes.

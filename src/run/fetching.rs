@@ -271,6 +271,7 @@ fn header(typed: &str, wherefrom: &str) -> anyhow::Result<(String, Secret)> {
 }
 
 /// How fetching went.
+#[derive(Debug, Default)]
 pub(super) struct Fetched {
     requests: Vec<String>,
     warnings: Vec<String>,
@@ -281,7 +282,7 @@ pub(super) struct Fetched {
 impl Fetched {
     /// Asks the sources, all of which have been read; an error where nothing could be had.
     pub(super) fn of(sources: &[Source]) -> anyhow::Result<Fetched> {
-        let mut fetched = Fetched { requests: Vec::new(), warnings: Vec::new(), gaps: Vec::new(), hint: None };
+        let mut fetched = Fetched::default();
         for source in sources {
             let Some(ended) = source.feed().map(|it| it.ended()) else { continue };
             if let Some(failure) = ended.failure {
@@ -317,8 +318,8 @@ impl Fetched {
     }
 
     /// The exit that gaps make, behind everything else that is written.
-    pub(super) fn exit(&self, plan: &Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
-        if self.gaps.is_empty() || plan.server.partial {
+    pub(super) fn exit(&self, server: &ServerArgs, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
+        if self.gaps.is_empty() || server.partial {
             return Ok(Exit::Success);
         }
         surroundings.out.flush()?;

@@ -15,10 +15,26 @@ const NAMED: usize = 3;
 
 /// The lines above the tables.
 pub(super) fn write(out: &mut dyn Write, input: &InputReport, look: &Look) -> io::Result<()> {
+    write_side(out, "", input, look)?;
+    writeln!(out)
+}
+
+/// The lines above the tables, of one of several inputs.
+pub(super) fn write_side(out: &mut dyn Write, label: &str, input: &InputReport, look: &Look) -> io::Result<()> {
+    for line in lines(label, input) {
+        for part in cut::wrap(&sanitize::line(&line), look.width.unwrap_or(usize::MAX)) {
+            writeln!(out, "{part}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What was read and left out, a line each.
+pub(super) fn lines(label: &str, input: &InputReport) -> Vec<String> {
     let mut lines = Vec::new();
     // A loss comes first: everything below is about less than was there.
     lines.extend(input.incomplete_reasons.iter().map(|it| format!("incomplete: {it}")));
-    lines.push(read_line(input));
+    lines.push(format!("{label}{}", read_line(input)));
     for source in &input.sources {
         lines.extend(source.warnings.iter().map(|it| format!("warning: {}: {it}", source.name)));
     }
@@ -29,12 +45,7 @@ pub(super) fn write(out: &mut dyn Write, input: &InputReport, look: &Look) -> io
         lines.push(format!("kept {kept}: {}", steps.join(", ")));
     }
     lines.extend(losses(input));
-    for line in lines {
-        for part in cut::wrap(&sanitize::line(&line), look.width.unwrap_or(usize::MAX)) {
-            writeln!(out, "{part}")?;
-        }
-    }
-    writeln!(out)
+    lines
 }
 
 fn read_line(input: &InputReport) -> String {
@@ -108,6 +119,13 @@ fn flags_to_repeat(plan: &Plan) -> Vec<String> {
     }
     let others = Filter { services: Vec::new(), operations: Vec::new(), tags: Vec::new(), ..plan.filter.clone() };
     words.extend(others.names());
+    words.extend(reading_flags(plan));
+    words
+}
+
+/// What was typed and decides how traces are read, filters aside.
+pub(super) fn reading_flags(plan: &Plan) -> Vec<String> {
+    let mut words = Vec::new();
     match plan.time_range.as_ref().and_then(|it| it.now) {
         None => {}
         Some(None) => words.push("--now".to_owned()),

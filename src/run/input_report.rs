@@ -1,6 +1,6 @@
 //! The `input` key: what was read, what was left out, what was mended.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::filter::Filter;
 use crate::input::source::Source;
@@ -9,7 +9,7 @@ use crate::pipeline::{BROKEN_PIECE, Tally};
 use crate::render::units;
 
 /// What was read, and how well.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct InputReport {
     pub(super) sources: Vec<SourceReport>,
     pub(super) complete: bool,
@@ -27,7 +27,7 @@ pub(super) struct InputReport {
     pub(super) n_spans: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SourceReport {
     pub(super) name: String,
     pub(super) format: String,
@@ -37,13 +37,13 @@ pub(super) struct SourceReport {
     pub(super) warnings: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FilterReport {
     pub(super) filter: String,
     pub(super) kept: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SkipReport {
     pub(super) reason: String,
     pub(super) count: u64,

@@ -4,6 +4,7 @@
 mod ascending;
 pub mod distribution;
 pub mod histogram;
+pub mod limited;
 pub mod robust;
 pub mod rounding;
 pub mod significance;
@@ -11,5 +12,6 @@ pub mod top;
 
 pub use distribution::{Distribution, DurationStats};
 pub use histogram::Histogram;
+pub use limited::{Limited, Merge};
 pub use rounding::{ms, ms_rounded, percent};
 pub use top::Top;

@@ -7,8 +7,40 @@ use serde_json::Value;
 
 /// `docs/schema.json`, as it is published.
 pub fn published() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema.json");
-    serde_json::from_slice(&std::fs::read(path).expect("docs/schema.json is there")).expect("it is JSON")
+    document("schema.json")
+}
+
+fn document(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    serde_json::from_slice(&std::fs::read(path).expect("the schema is there")).expect("it is JSON")
+}
+
+/// `docs/diff.schema.json` with what it takes of the other one in its place, closed.
+pub fn closed_diff() -> Validator {
+    let mut schema = document("diff.schema.json");
+    let published = published();
+    embed(&mut schema, &published);
+    // What was embedded refers to definitions of its own.
+    for (name, definition) in published["$defs"].as_object().expect("definitions") {
+        let mine = schema["$defs"].as_object_mut().expect("definitions");
+        assert!(mine.insert(name.clone(), definition.clone()).is_none(), "{name} is defined in both");
+    }
+    close(&mut schema);
+    jsonschema::draft202012::options().should_validate_formats(true).build(&schema).expect("a sound schema")
+}
+
+/// Puts what a reference into `schema.json` points at in its place.
+fn embed(schema: &mut Value, published: &Value) {
+    let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix("schema.json#"));
+    if let Some(pointer) = pointer {
+        *schema = published.pointer(pointer).expect("the reference leads somewhere").clone();
+        return;
+    }
+    match schema {
+        Value::Object(object) => object.values_mut().for_each(|it| embed(it, published)),
+        Value::Array(list) => list.iter_mut().for_each(|it| embed(it, published)),
+        _ => {}
+    }
 }
 
 /// The schema, with every object that lists its properties closed. Maps, which have a schema for

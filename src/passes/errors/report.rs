@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::limited::Limited;
 use super::rows::{Absorbed, Example, Pattern, RootCause, Service, ServiceExample, What};
 use super::{Errors, Options, Place};
 use crate::model::{Id, Name};
 use crate::passes::timestamp::rfc3339;
-use crate::stats::percent;
+use crate::stats::{Limited, percent};
 
 /// What stands for the messages of an operation that has too many different ones.
 const TOO_MANY: &str = "(more than 1,000 different messages)";

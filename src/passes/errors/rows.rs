@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::limited::Merge;
 use crate::model::{Id, Name};
-use crate::stats::Top;
+use crate::stats::{Merge, Top};
 
 /// What a failure says, the same for all that differ only from call to call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

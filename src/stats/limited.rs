@@ -9,16 +9,24 @@ use serde::{Deserialize, Serialize};
 
 /// Nobody reads as many different messages of one operation: beyond, they hold something that
 /// differs from call to call, and would fill the memory.
-pub(super) const LIMIT: usize = 1_000;
+pub const LIMIT: usize = 1_000;
 
 /// Something that adds up, in any order.
-pub(super) trait Merge {
+pub trait Merge {
+    /// Adds another one.
     fn merge(&mut self, other: Self);
+}
+
+/// A number of things.
+impl Merge for u64 {
+    fn merge(&mut self, other: u64) {
+        *self += other;
+    }
 }
 
 /// Rows of up to [`LIMIT`] keys.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Limited<K: Ord, V> {
+pub struct Limited<K: Ord, V> {
     /// Empty once there is a `rest`.
     rows: BTreeMap<K, V>,
     rest: Option<V>,
@@ -32,7 +40,7 @@ impl<K: Ord, V> Default for Limited<K, V> {
 
 impl<K: Ord, V: Merge> Limited<K, V> {
     /// Adds to the row of this key.
-    pub(super) fn add(&mut self, key: K, value: V) {
+    pub fn add(&mut self, key: K, value: V) {
         if self.rest.is_some() {
             return self.add_to_rest(value);
         }
@@ -45,7 +53,8 @@ impl<K: Ord, V: Merge> Limited<K, V> {
         }
     }
 
-    pub(super) fn merge(&mut self, other: Limited<K, V>) {
+    /// Adds another one's rows.
+    pub fn merge(&mut self, other: Limited<K, V>) {
         for (key, value) in other.rows {
             self.add(key, value);
         }
@@ -56,7 +65,12 @@ impl<K: Ord, V: Merge> Limited<K, V> {
     }
 
     /// The rows by key; `None` for the one that has all.
-    pub(super) fn into_rows(self) -> impl Iterator<Item = (Option<K>, V)> {
+    pub fn rows(&self) -> impl Iterator<Item = (Option<&K>, &V)> {
+        self.rows.iter().map(|(key, value)| (Some(key), value)).chain(self.rest.iter().map(|it| (None, it)))
+    }
+
+    /// [`Limited::rows`], taken out.
+    pub fn into_rows(self) -> impl Iterator<Item = (Option<K>, V)> {
         let rest = self.rest.map(|it| (None, it));
         self.rows.into_iter().map(|(key, value)| (Some(key), value)).chain(rest)
     }
@@ -78,12 +92,6 @@ impl<K: Ord, V: Merge> Limited<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    impl Merge for u64 {
-        fn merge(&mut self, other: u64) {
-            *self += other;
-        }
-    }
 
     fn limited(keys: impl IntoIterator<Item = usize>) -> Limited<usize, u64> {
         let mut limited = Limited::default();

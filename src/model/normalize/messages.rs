@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use foldhash::fast::FixedState;
 
-use crate::model::normalize;
+use super::{message, values, without};
 
 /// Most errors of a capture say one of a few things; those that do not are not worth the memory.
 const REMEMBERED: usize = 1_024;
@@ -13,18 +13,19 @@ const REMEMBERED: usize = 1_024;
 /// Longer messages are rare, and rarely the same.
 const MAX_BYTES: usize = 512;
 
-/// A memory of [`normalize::values`], which takes microseconds. Messages that differ in digits only are one:
+/// A memory of [`values()`], which takes microseconds. Messages that differ in digits only are one:
 /// their values stand at the same places.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Messages {
+pub struct Messages {
     known: HashMap<Vec<u8>, Vec<Range<usize>>, FixedState>,
     shape: Vec<u8>,
 }
 
 impl Messages {
-    pub(super) fn normalized(&mut self, text: &str) -> String {
+    /// The message made alike.
+    pub fn normalized(&mut self, text: &str) -> String {
         if text.len() > MAX_BYTES {
-            return normalize::message(text);
+            return message(text);
         }
         self.shape.clear();
         let bytes = text.as_bytes();
@@ -34,10 +35,10 @@ impl Messages {
             other => *other,
         }));
         if let Some(values) = self.known.get(&self.shape) {
-            return normalize::without(text, values);
+            return without(text, values);
         }
-        let values = normalize::values(text);
-        let normalized = normalize::without(text, &values);
+        let values = values(text);
+        let normalized = without(text, &values);
         if self.known.len() == REMEMBERED {
             self.known.clear();
         }
@@ -55,7 +56,7 @@ mod tests {
         let mut messages = Messages::default();
         for it in (0..3_000).chain(0..3_000) {
             let text = format!("attempt {it} of http{it}, {}0x{it}{}", "_".repeat(it % 1_100), "'".repeat(it % 3));
-            assert_eq!(messages.normalized(&text), normalize::message(&text));
+            assert_eq!(messages.normalized(&text), crate::model::normalize::message(&text));
         }
         assert!((500..=REMEMBERED).contains(&messages.known.len()));
     }
