@@ -269,10 +269,10 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
 }
 
 /// A report in the place of the capture it was made from would be the end of the capture.
-fn check_output<'a>(plan: &Plan, mut sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+fn check_output(plan: &Plan, mut sources: impl Iterator<Item = impl AsRef<Path>>) -> anyhow::Result<()> {
     let Some(path) = &plan.output.file else { return Ok(()) };
     let Some(target) = path.canonicalize().ok().filter(|it| it.is_file()) else { return Ok(()) };
-    if sources.any(|it| Path::new(it).canonicalize().is_ok_and(|it| it == target)) {
+    if sources.any(|it| it.as_ref().canonicalize().is_ok_and(|it| it == target)) {
         let message = format!("failed to write {}: it is a capture that was read", path.display());
         return Err(Failure::with_hint(message, "name another file").into());
     }

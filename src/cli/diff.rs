@@ -9,6 +9,7 @@ use crate::filter::Bound;
 use crate::passes::{AnyPass, PASSES, PassOptions};
 
 /// A comparison as it was asked for.
+#[derive(Clone)]
 pub struct DiffPlan {
     /// What is read and kept of the one side, and where the report goes.
     pub before: Plan,

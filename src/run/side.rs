@@ -83,7 +83,7 @@ impl Side {
         let failed = || format!("failed to read {name}");
         let again = "make it again: analyze-traces baseline CAPTURE -o FILE";
         let bytes = std::fs::read(path).with_context(failed)?;
-        check_output(plan, std::iter::once(plan.inputs[0].as_str()))?;
+        check_output(plan, std::iter::once(path))?;
         let baseline = Baseline::read(&bytes, plan.max_decompressed).map_err(|err| {
             let why = match err {
                 Unreadable::OtherVersion => "it is a baseline of another version of this program".to_owned(),
@@ -189,11 +189,7 @@ fn collect(
     let reading = prepare(plan, sources, now_ns, progress)?;
     let templates = std::mem::take(&mut plan.passes);
     let filter: &Filter = &plan.filter;
-    let fresh = || Collecting {
-        sieve: Sieve::new(filter),
-        passes: templates.iter().map(|it| it.duplicate()).collect(),
-        collector: Collector::default(),
-    };
+    let fresh = || Collecting { sieve: Sieve::new(filter), passes: templates.clone(), collector: Collector::default() };
     let (parts, tally) = pipeline::read(&reading, &fresh)?;
     let mut whole = fresh();
     let mut collection = Collection::default();
