@@ -354,14 +354,14 @@ fn check_kept(plan: &Plan, findings: &Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_output<'a>(plan: &Plan, sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+fn check_output(plan: &Plan, sources: impl Iterator<Item = impl AsRef<Path>>) -> anyhow::Result<()> {
     plan.output.file.as_ref().map_or(Ok(()), |it| check_target(it, sources))
 }
 
 /// A report in the place of the capture it was made from would be the end of the capture.
-fn check_target<'a>(path: &Path, mut sources: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+fn check_target(path: &Path, mut sources: impl Iterator<Item = impl AsRef<Path>>) -> anyhow::Result<()> {
     let Some(target) = path.canonicalize().ok().filter(|it| it.is_file()) else { return Ok(()) };
-    if sources.any(|it| Path::new(it).canonicalize().is_ok_and(|it| it == target)) {
+    if sources.any(|it| it.as_ref().canonicalize().is_ok_and(|it| it == target)) {
         let message = format!("failed to write {}: it is a capture that was read", path.display());
         return Err(Failure::with_hint(message, "name another file").into());
     }

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     unreachable_pub,
+    dead_code,
     reason = "a test says what went wrong by panicking"
 )]
 

@@ -102,7 +102,7 @@ impl Side {
         let failed = || format!("failed to read {name}");
         let again = "make it again: analyze-traces baseline CAPTURE -o FILE";
         let bytes = std::fs::read(path).with_context(failed)?;
-        check_output(plan, plan.inputs[0].to_str().into_iter())?;
+        check_output(plan, std::iter::once(path))?;
         let baseline = Baseline::read(&bytes, plan.max_decompressed).map_err(|err| {
             let why = match err {
                 Unreadable::OtherVersion => "it is a baseline of another version of this program".to_owned(),
