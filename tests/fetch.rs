@@ -67,7 +67,7 @@ fn file_with(directory: &tempfile::TempDir, name: &str, value: &Value) -> String
     path.to_str().unwrap().to_owned()
 }
 
-fn checkout<'a>(url: &'a str) -> Vec<&'a str> {
+fn checkout(url: &str) -> Vec<&str> {
     vec![url, "--service", "checkout", "--time-range", HOUR]
 }
 
@@ -511,7 +511,8 @@ fn secrets_reach_the_server_and_nobody_else() {
     let bearer = format!("Bearer {TOKEN}");
     let by_header = format!("Authorization: {bearer}");
     // How it is given, and what the server should see.
-    let ways: [(&[&str], &[(&str, &str)], bool, &str, &str); 6] = [
+    type Way<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], bool, &'a str, &'a str);
+    let ways: [Way<'_>; 6] = [
         (&[], &[("ANALYZE_TRACES_TOKEN", TOKEN)], false, "authorization", &bearer),
         (&["--token-file", token_file.to_str().unwrap()], &[], false, "authorization", &bearer),
         (&["--user", "user"], &[("ANALYZE_TRACES_PASSWORD", TOKEN)], false, "authorization", basic),

@@ -65,7 +65,7 @@ fn search(kind: Kind, traces: &[Trace], request: Request) -> Vec<u128> {
     if matches!(kind, Kind::Forgetful) {
         let salt = (from ^ until) as u128;
         let first = found.first().copied();
-        found.retain(|it| (it ^ salt).wrapping_mul(0x9e37_79b9) % 3 != 0 || Some(*it) == first);
+        found.retain(|it| !(it ^ salt).wrapping_mul(0x9e37_79b9).is_multiple_of(3) || Some(*it) == first);
     }
     let most = if let Kind::Capped(most) = kind { most.min(limit) } else { limit };
     found.truncate(most);
