@@ -13,7 +13,7 @@ const REMEMBERED: usize = 1_024;
 /// Longer messages are rare, and rarely the same.
 const MAX_BYTES: usize = 512;
 
-/// A memory of [`values()`], which takes microseconds. Messages that differ in digits only are one:
+/// A memory of `values`, which takes microseconds. Messages that differ in digits only are one:
 /// their values stand at the same places.
 #[derive(Clone, Debug, Default)]
 pub struct Messages {
