@@ -4,6 +4,7 @@
 //! the spans that name them, and a span's trace id may come last.
 
 mod detect;
+mod in_place;
 #[cfg(any(test, fuzzing))]
 pub(super) mod reference;
 mod span;
@@ -21,7 +22,7 @@ pub(super) use span::{Time, micros};
 
 use super::json::{Cursor, Fault, Layout, Value, text_of};
 use super::tags::{self, Mention, RememberedLists};
-use super::{Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff};
+use super::{Ahead, Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff, Window};
 use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, Wanted};
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -63,6 +64,9 @@ impl Format for Jaeger {
             tags: RememberedLists::default(),
             mentions: Vec::new(),
             layouts: Layouts::default(),
+            element: Element::default(),
+            level: in_place::Level::Item,
+            element_start: 0,
         })
     }
 
@@ -80,6 +84,11 @@ struct JaegerParser {
     /// Where the values of the list at hand stand, if it is to be remembered.
     mentions: Vec<Mention>,
     layouts: Layouts,
+    element: Element,
+    /// Where in an array of traces the bytes before ended.
+    level: in_place::Level,
+    /// Where the element at hand begins, counted from the beginning of the text at hand.
+    element_start: isize,
 }
 
 /// What the parser knows of the layout of spans: apart, so that it can be used while a span is read.
@@ -89,32 +98,62 @@ struct Layouts {
     reference: Layout<span::ReferenceField>,
 }
 
-/// What is known of an element while it is read.
+/// What is known of an element while it is read. Its memory serves for the next.
 #[derive(Default)]
-struct Element<'a> {
+struct Element {
     /// The element's own trace id.
     trace_id: Option<Id>,
     /// The trace ids its spans name; a span's tag is the index in here, plus one.
     trace_ids: Vec<Id>,
     by_id: HashMap<Id, u32, FixedState>,
-    /// The spelling met last, and its tag: mostly the only one.
-    last_trace: Option<(Cow<'a, str>, u32)>,
+    /// The spelling met last (empty for none) and its tag: mostly the only one.
+    last_trace: String,
+    last_tag: u32,
     /// Keys of the `processes` object and of spans, each with its place in `processes`.
-    process_keys: HashMap<Cow<'a, str>, u32, FixedState>,
+    process_keys: HashMap<String, u32, FixedState>,
     /// For each of these keys its process, once that has come.
     processes: Vec<Option<u32>>,
-    /// The key met last.
-    last_process: Option<(Cow<'a, str>, u32)>,
+    /// The key met last (empty for none), and its place.
+    last_process: String,
+    last_place: u32,
     /// For each span: its trace's tag (0 if it names none), and the process it names.
     spans: Vec<(u32, ProcessRef)>,
     /// The references of the span at hand.
-    references: Vec<RawReference<'a>>,
+    references: Vec<RawReference>,
     has_spans: bool,
 }
 
+impl Element {
+    fn clear(&mut self) {
+        self.trace_id = None;
+        self.trace_ids.clear();
+        self.by_id.clear();
+        self.last_trace.clear();
+        self.last_tag = 0;
+        self.process_keys.clear();
+        self.processes.clear();
+        self.last_process.clear();
+        self.last_place = 0;
+        self.spans.clear();
+        self.references.clear();
+        self.has_spans = false;
+    }
+}
+
+/// The id of a trace as a span or a reference spells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum TraceWord {
+    /// Not at all.
+    #[default]
+    None,
+    /// As the span before did.
+    Last,
+    Text(String),
+}
+
 /// A reference as it is written.
-struct RawReference<'a> {
-    trace: Option<Cow<'a, str>>,
+struct RawReference {
+    trace: TraceWord,
     span: Id,
     follows_from: bool,
 }
@@ -133,6 +172,7 @@ enum ProcessRef {
 impl Parser for JaegerParser {
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<()> {
         self.draft.clear();
+        self.element_start = 0;
         let mut cursor = Cursor::new(text);
         if cursor.peek() != Some(b'{') {
             cursor.skip()?;
@@ -140,65 +180,88 @@ impl Parser for JaegerParser {
             sink.skip("not a trace where one belongs", 0);
             return Ok(());
         }
-        let mut element = Element::default();
-        let is_span = self.trace_members(&mut cursor, &mut element, sink)?;
-        if is_span {
+        let mut element = std::mem::take(&mut self.element);
+        element.clear();
+        let outcome = self.whole_element(text, &mut element, sink);
+        self.element = element;
+        outcome
+    }
+
+    fn items(&mut self, window: &Window<'_>, sink: &mut dyn Sink) -> Option<Ahead> {
+        Some(self.items_in_place(window, sink))
+    }
+}
+
+impl JaegerParser {
+    fn whole_element(&mut self, text: &str, element: &mut Element, sink: &mut dyn Sink) -> Result<()> {
+        let mut cursor = Cursor::new(text);
+        if self.trace_members(&mut cursor, element, sink)? {
             cursor = Cursor::new(text);
             self.draft.clear();
-            element = Element::default();
-            self.span(&mut cursor, &mut element, sink)?;
+            element.clear();
+            self.span(&mut cursor, element, sink)?;
             cursor.end()?;
             self.finish(element, sink, |sink, draft| sink.spans(draft));
             return Ok(());
         }
         cursor.end()?;
-        if !element.has_spans {
-            sink.skip("a trace without spans", 0);
-            return Ok(());
-        }
-        self.finish(element, sink, |sink, draft| sink.trace(draft));
+        self.finish_trace(element, sink);
         Ok(())
     }
-}
 
-impl JaegerParser {
+    /// The cursor's position, counted from the beginning of the element.
+    fn in_element(&self, cursor: &Cursor<'_>) -> usize {
+        cursor.position().wrapping_add_signed(-self.element_start)
+    }
+
+    fn finish_trace(&mut self, element: &Element, sink: &mut dyn Sink) {
+        if element.has_spans {
+            self.finish(element, sink, |sink, draft| sink.trace(draft));
+        } else {
+            sink.skip("a trace without spans", 0);
+        }
+    }
+
     /// Reads a trace object; says at once if it turns out to be a span.
-    fn trace_members<'a>(
-        &mut self,
-        cursor: &mut Cursor<'a>,
-        element: &mut Element<'a>,
-        sink: &mut dyn Sink,
-    ) -> Result<bool> {
+    fn trace_members(&mut self, cursor: &mut Cursor<'_>, element: &mut Element, sink: &mut dyn Sink) -> Result<bool> {
         let mut is_span = false;
         cursor.object(|cursor, key| {
-            match key {
-                "traceID" => element.trace_id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
-                "spans" if cursor.peek() == Some(b'[') => cursor.array(|cursor| {
-                    element.has_spans = true;
-                    if cursor.peek() == Some(b'{') {
-                        return self.span(cursor, element, sink);
-                    }
-                    sink.skip("not a span where one belongs", cursor.position());
-                    cursor.skip()
-                })?,
-                "processes" if cursor.peek() == Some(b'{') => {
-                    cursor.members(|cursor, key| {
-                        let process = self.process(cursor)?;
-                        let place = element.process_place(key);
-                        element.processes[place as usize] = Some(process);
-                        Ok(())
-                    })?;
-                }
-                "warnings" => self.warnings(cursor)?,
-                "spanID" | "operationName" | "startTime" | "process" => {
-                    is_span = true;
-                    cursor.skip()?;
-                }
-                _ => cursor.skip()?,
+            if key == "spans" && cursor.peek() == Some(b'[') {
+                return cursor.array(|cursor| self.item_of_spans(cursor, element, sink));
             }
-            Ok(())
+            is_span |= is_of_spans(key);
+            self.trace_member(cursor, key, element)
         })?;
         Ok(is_span && !element.has_spans)
+    }
+
+    fn item_of_spans(&mut self, cursor: &mut Cursor<'_>, element: &mut Element, sink: &mut dyn Sink) -> Result<()> {
+        element.has_spans = true;
+        if cursor.peek() == Some(b'{') {
+            return self.span(cursor, element, sink);
+        }
+        let at = self.in_element(cursor);
+        cursor.skip()?;
+        sink.skip("not a span where one belongs", at);
+        Ok(())
+    }
+
+    /// A member of a trace other than its list of spans.
+    fn trace_member(&mut self, cursor: &mut Cursor<'_>, key: &str, element: &mut Element) -> Result<()> {
+        match key {
+            "traceID" => element.trace_id = text_of(cursor.value()?).and_then(|it| Id::parse(&it)),
+            "processes" if cursor.peek() == Some(b'{') => {
+                cursor.object(|cursor, key| {
+                    let process = self.process(cursor)?;
+                    let place = element.process_place(key);
+                    element.processes[place as usize] = Some(process);
+                    Ok(())
+                })?;
+            }
+            "warnings" => self.warnings(cursor)?,
+            _ => cursor.skip()?,
+        }
+        Ok(())
     }
 
     /// Reads a process; gives its index.
@@ -368,8 +431,8 @@ impl JaegerParser {
     }
 
     /// Gives each span its process, and each trace its spans.
-    fn finish(&mut self, element: Element<'_>, sink: &mut dyn Sink, emit: fn(&mut dyn Sink, &mut Draft)) {
-        self.resolve_processes(&element);
+    fn finish(&mut self, element: &Element, sink: &mut dyn Sink, emit: fn(&mut dyn Sink, &mut Draft)) {
+        self.resolve_processes(element);
         let mut tags = element.spans.iter().map(|it| it.0);
         let Some(first) = tags.next() else { return };
         if tags.all(|it| it == first) {
@@ -380,10 +443,10 @@ impl JaegerParser {
             }
             return;
         }
-        self.emit_each(&element, sink, emit);
+        self.emit_each(element, sink, emit);
     }
 
-    fn resolve_processes(&mut self, element: &Element<'_>) {
+    fn resolve_processes(&mut self, element: &Element) {
         let mut unknown = None;
         for (idx, (_, process)) in element.spans.iter().enumerate() {
             let known = match process {
@@ -398,7 +461,7 @@ impl JaegerParser {
     }
 
     /// Several traces in one element: each gets a draft of its own.
-    fn emit_each(&mut self, element: &Element<'_>, sink: &mut dyn Sink, emit: fn(&mut dyn Sink, &mut Draft)) {
+    fn emit_each(&mut self, element: &Element, sink: &mut dyn Sink, emit: fn(&mut dyn Sink, &mut Draft)) {
         // Spans that name no trace belong to the element's own.
         let own = element.trace_id.as_ref().and_then(|it| element.by_id.get(it)).copied().unwrap_or(0);
         let tags = element.spans.iter().map(|(tag, _)| if *tag == 0 { own } else { *tag } as usize);
@@ -411,6 +474,11 @@ impl JaegerParser {
             }
         }
     }
+}
+
+/// Whether spans have this key and traces do not.
+fn is_of_spans(key: &str) -> bool {
+    matches!(key, "spanID" | "operationName" | "startTime" | "process")
 }
 
 fn skip_all(sink: &mut dyn Sink, n_spans: usize) {

@@ -49,7 +49,7 @@ pub(crate) use instant::{decimal_ns, rfc3339_ns};
 use jaeger::server_errors;
 pub use split::SplitOptions;
 use split::fault_in;
-pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, split};
+pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, Window, split};
 pub(crate) use stream::{Buffer, PIECE, Stream};
 pub use stream::{Chunk, Origin, Place};
 
@@ -165,6 +165,38 @@ pub(crate) trait Parser: Send {
 
     /// Parses one element of a chunk, from its text.
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), json::Fault>;
+
+    /// Parses items of an array where they stand, as far as the text goes; it goes on from where the text before
+    /// was left, unless it is the first. `None` if elements of this format have to be cut out first.
+    fn items(&mut self, window: &Window<'_>, sink: &mut dyn Sink) -> Option<Ahead> {
+        let _ = (window, sink);
+        None
+    }
+}
+
+/// How far items of an array were parsed.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    /// Everything before this byte of the text is done with.
+    pub(crate) at: usize,
+    /// How many items ended.
+    pub(crate) n_items: u64,
+    pub(crate) end: AheadEnd,
+}
+
+/// Why parsing ended there.
+#[derive(Debug)]
+pub(crate) enum AheadEnd {
+    /// More is needed. It may end inside of an item that began here, counted from the beginning of the text.
+    Starved { begun: Option<isize> },
+    /// The item that began here is larger than items may be.
+    TooLarge { begun: isize },
+    /// What stands here, where an item belongs, has to be cut out, or is none.
+    Item,
+    /// No comma stands behind an item: the array's bracket as a rule.
+    Separator,
+    /// Something is wrong, in the text.
+    Fault(json::Fault),
 }
 
 /// Parses the elements of a chunk, up to the first fault; says where in the chunk that is.
@@ -173,7 +205,7 @@ pub(crate) fn parse(parser: &mut dyn Parser, chunk: &Chunk, sink: &mut dyn Sink)
     for element in &chunk.elements {
         let bytes = &chunk.bytes[element.clone()];
         sink.begin(element.start);
-        let fault = match std::str::from_utf8(bytes) {
+        let fault = match simdutf8::basic::from_utf8(bytes) {
             Ok(text) => parser.element(text, sink).err(),
             Err(_) => fault_in(bytes),
         };
@@ -186,7 +218,7 @@ pub(crate) fn parse(parser: &mut dyn Parser, chunk: &Chunk, sink: &mut dyn Sink)
 
 /// Takes what a parser finds.
 pub(crate) trait Sink {
-    /// The next element begins at this byte of its chunk.
+    /// The next element begins at this byte of its chunk, or of the text it is parsed in.
     fn begin(&mut self, start: usize) {
         let _ = start;
     }

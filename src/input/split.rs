@@ -4,6 +4,7 @@
 //! whether it is valid JSON is for its parser to say. A cut is therefore right up to the first fault,
 //! and the first fault in the order of the bytes is the one reported.
 
+mod in_place;
 mod resync;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,11 +12,11 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::FORMATS;
 use super::detect::{BOM, of_next_value};
 use super::head::HEAD;
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
 use super::stream::{Buffer, Chunk, Origin, PIECE, Place, Stream};
+use super::{Ahead, FORMATS};
 
 /// Where a format keeps its elements.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +105,29 @@ pub(crate) trait Emit {
 
     /// The memory of a chunk that is done with.
     fn spare(&mut self) -> Option<Buffer>;
+
+    /// Parses items of an array where they stand; `None` if they have to be cut out.
+    fn items(&mut self, window: &Window<'_>) -> Option<Ahead> {
+        let _ = window;
+        None
+    }
+
+    /// Whether there is any use in more.
+    fn wants_more(&mut self) -> bool {
+        true
+    }
+}
+
+/// Bytes of an array that are parsed where they stand.
+pub(crate) struct Window<'a> {
+    pub(crate) text: &'a str,
+    /// The text begins with an item, and goes on where the window before was left otherwise.
+    pub(crate) is_first: bool,
+    pub(crate) origin: Origin,
+    /// Where the text stands in the source.
+    pub(crate) place: Place,
+    /// The largest item there may be.
+    pub(crate) max_item_bytes: u64,
 }
 
 /// Cuts a stream.
@@ -128,6 +152,8 @@ pub(crate) fn split(
         anchor: None,
         has_lines: None,
         beginnings: Vec::new(),
+        n_left: 0,
+        first_window: WINDOW,
     };
     splitter.found.formats.insert(origin.format);
     let outcome = splitter.run().and_then(|()| splitter.flush());
@@ -159,6 +185,10 @@ struct Splitter<'a, 'r> {
     has_lines: Option<bool>,
     /// How the values met so far began, up to their first key, and of which format those were.
     beginnings: Vec<(Vec<u8>, usize)>,
+    /// How many items in turn could not be parsed where they stand.
+    n_left: u32,
+    /// So many bytes of an array are looked at in the first go.
+    first_window: usize,
 }
 
 /// So many ways to begin are remembered.
@@ -399,9 +429,9 @@ impl Splitter<'_, '_> {
                 }
                 Some(b',') if !first => {
                     self.stream.at += 1;
-                    self.item()?;
+                    self.items()?;
                 }
-                Some(_) if first => self.item()?,
+                Some(_) if first => self.items()?,
                 _ => return self.syntax("expected `,` or `]`"),
             }
             first = false;
@@ -482,14 +512,23 @@ impl Splitter<'_, '_> {
     }
 
     fn too_large<T>(&mut self, start: usize) -> Result<T> {
-        let head = &self.stream.bytes[start..(start + 60).min(self.stream.bytes.len())];
-        let head = String::from_utf8_lossy(head).into_owned();
-        let what = format!(
-            "a {} of more than {} bytes (see --max-trace-bytes), which begins {head}",
-            self.frame.element, self.options.max_element_bytes
-        );
+        let what = self.said_of_too_large(self.head_at(start));
         self.stream.at = start;
         self.syntax(&what)
+    }
+
+    fn said_of_too_large(&self, head: &[u8]) -> String {
+        format!(
+            "a {} of more than {} bytes (see --max-trace-bytes), which begins {}",
+            self.frame.element,
+            self.options.max_element_bytes,
+            String::from_utf8_lossy(head)
+        )
+    }
+
+    /// The first bytes of what begins here.
+    fn head_at(&self, start: usize) -> &[u8] {
+        &self.stream.bytes[start..(start + 60).min(self.stream.bytes.len())]
     }
 
     /// Parses bytes of the buffer strictly, to find what is wrong with them; an early end only if `whole`.

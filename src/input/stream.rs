@@ -79,7 +79,8 @@ pub(crate) struct Stream<'r> {
     pub(crate) bytes: Buffer,
     /// The next byte to look at.
     pub(crate) at: usize,
-    place: Place,
+    /// Where the first byte of the buffer stands in the source.
+    pub(crate) place: Place,
     ended: bool,
 }
 

@@ -122,7 +122,40 @@ pub enum NoDuration {
     Missing,
 }
 
+/// How much a draft holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DraftMark {
+    text: usize,
+    attributes: usize,
+    events: usize,
+    references: usize,
+    processes: usize,
+    spans: usize,
+}
+
 impl Draft {
+    /// How much it holds now.
+    pub(crate) fn mark(&self) -> DraftMark {
+        DraftMark {
+            text: self.text.len(),
+            attributes: self.attributes.len(),
+            events: self.events.len(),
+            references: self.references.len(),
+            processes: self.processes.len(),
+            spans: self.spans.len(),
+        }
+    }
+
+    /// Forgets what came behind a mark.
+    pub(crate) fn back_to(&mut self, mark: &DraftMark) {
+        self.text.truncate(mark.text);
+        self.attributes.truncate(mark.attributes);
+        self.events.truncate(mark.events);
+        self.references.truncate(mark.references);
+        self.processes.truncate(mark.processes);
+        self.spans.truncate(mark.spans);
+    }
+
     /// Empties the draft and keeps its memory.
     pub fn clear(&mut self) {
         self.id = None;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::keep::{Arena, Keeper, Segment, recall};
 use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
-use crate::input::{Batch, Buffer, Chunk, Emit, FORMATS, Parser, Place, Sink, parse};
+use crate::input::{Ahead, AheadEnd, Batch, Buffer, Chunk, Emit, FORMATS, Origin, Parser, Place, Sink, Window, parse};
 use crate::model::{Assembler, Draft, DraftSpan, Id, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
@@ -17,6 +17,8 @@ pub(super) struct Worker<'a, C> {
     /// One for each format met, by its index.
     parsers: Vec<Option<Box<dyn Parser>>>,
     stage: Stage<C>,
+    /// The item that the window before ended in: where it began, counted from the end of what was parsed of it.
+    open: Option<(isize, Place)>,
 }
 
 /// What is behind the parser.
@@ -43,18 +45,23 @@ impl<'a, C: Consumer> Worker<'a, C> {
             keeper: Keeper::new(number, arena),
         };
         let parsers = FORMATS.iter().map(|_| None).collect();
-        Ok(Worker { shared, wanted: Arc::clone(&reading.wanted), parsers, stage })
+        Ok(Worker { shared, wanted: Arc::clone(&reading.wanted), parsers, stage, open: None })
     }
 
     /// Parses and analyzes a chunk; says whether to go on.
     fn process(&mut self, chunk: &Chunk) -> bool {
         let format = chunk.origin.format;
         let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
-        let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, chunk, start: 0 };
+        let piece = Piece { bytes: &chunk.bytes, origin: chunk.origin, place: chunk.place };
+        let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, piece, start: 0, begun: None };
         if let Err(fault) = parse(&mut **parser, chunk, &mut sink) {
             self.shared.report(chunk.origin, chunk.place(fault.at), fault.problem.to_string());
             return false;
         }
+        self.goes_on()
+    }
+
+    fn goes_on(&self) -> bool {
         if !self.stage.consumer.wants_more() {
             self.shared.stopped.store(true, Ordering::Relaxed);
         }
@@ -77,18 +84,56 @@ impl<C: Consumer> Emit for Worker<'_, C> {
     fn spare(&mut self) -> Option<Buffer> {
         self.shared.spare()
     }
+
+    fn items(&mut self, window: &Window<'_>) -> Option<Ahead> {
+        let format = window.origin.format;
+        let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
+        let open = if window.is_first { None } else { self.open.take() };
+        let piece = Piece { bytes: window.text.as_bytes(), origin: window.origin, place: window.place };
+        let (start, begun) = open.map_or((0, None), |(start, place)| (start, Some(place)));
+        let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, piece, start, begun };
+        let ahead = parser.items(window, &mut sink)?;
+        if let AheadEnd::Starved { begun: Some(begun) } = ahead.end {
+            self.open = Some((begun - ahead.at as isize, sink.element_place()));
+        }
+        Some(ahead)
+    }
+
+    fn wants_more(&mut self) -> bool {
+        self.goes_on()
+    }
+}
+
+/// The bytes at hand, and where they are from.
+struct Piece<'a> {
+    bytes: &'a [u8],
+    origin: Origin,
+    place: Place,
+}
+
+impl Piece<'_> {
+    fn place(&self, at: usize) -> Place {
+        self.place.after(&self.bytes[..at.min(self.bytes.len())])
+    }
 }
 
 struct ElementSink<'a, C> {
     shared: &'a Shared,
     stage: &'a mut Stage<C>,
-    chunk: &'a Chunk,
-    start: usize,
+    piece: Piece<'a>,
+    /// Where the element begins, counted from the beginning of the bytes.
+    start: isize,
+    /// Where it began, if that was before these bytes.
+    begun: Option<Place>,
 }
 
 impl<C> ElementSink<'_, C> {
+    fn element_place(&self) -> Place {
+        self.begun.unwrap_or_else(|| self.piece.place(self.start.max(0) as usize))
+    }
+
     fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl Iterator<Item = usize> + Clone) {
-        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
+        let source = self.stage.tally.sources.entry(self.piece.origin.source).or_default();
         source.n_spans += n_spans(spans.clone().map(|it| &draft.spans[it]));
         let key = draft.links.trace_key(id);
         self.hold(draft, id, spans, |seen, segment, source, place| {
@@ -106,26 +151,27 @@ impl<C> ElementSink<'_, C> {
         chain: impl FnOnce(&mut Seen, Segment, usize, Place) -> Option<Segment>,
     ) {
         // About where the element stands: its chunk's place, which costs nothing to know.
-        let (source, place) = (self.chunk.origin.source, self.chunk.place);
+        let (source, place) = (self.piece.origin.source, self.piece.place);
         let keeper = &mut self.stage.keeper;
         let outcome = keeper.keep(draft, id, spans).and_then(|segment| {
             let before = chain(&mut self.shared.seen(), segment, source, place);
             before.map_or(Ok(()), |it| keeper.chain(segment, it))
         });
         if let Err(err) = outcome {
-            self.shared.report(self.chunk.origin, place, format!("failed to keep spans for later ({err})"));
+            self.shared.report(self.piece.origin, place, format!("failed to keep spans for later ({err})"));
         }
     }
 }
 
 impl<C: Consumer> Sink for ElementSink<'_, C> {
     fn begin(&mut self, start: usize) {
-        self.start = start;
+        self.start = start as isize;
+        self.begun = None;
     }
 
     fn trace(&mut self, draft: &mut Draft) {
         let Some(id) = draft.id.clone().filter(|_| !draft.spans.is_empty()) else { return };
-        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
+        let source = self.stage.tally.sources.entry(self.piece.origin.source).or_default();
         source.n_traces += 1;
         source.n_spans += n_spans(draft.spans.iter());
         // Before the lock, which all threads want.
@@ -139,8 +185,10 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
         match admission {
             Admission::First => {
                 if !self.stage.take(draft) {
-                    let source = self.chunk.origin.source;
-                    self.stage.tally.skips.add(IMPLAUSIBLE, source, || self.chunk.place(self.start));
+                    let source = self.piece.origin.source;
+                    let place = self.begun;
+                    let place = || place.unwrap_or_else(|| self.piece.place(self.start.max(0) as usize));
+                    self.stage.tally.skips.add(IMPLAUSIBLE, source, place);
                 }
             }
             Admission::Repeat => self.stage.tally.repairs.repeated_traces += 1,
@@ -181,13 +229,16 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
     }
 
     fn incomplete(&mut self, why: &str) {
-        let source = self.stage.tally.sources.entry(self.chunk.origin.source).or_default();
+        let source = self.stage.tally.sources.entry(self.piece.origin.source).or_default();
         source.incomplete.insert(why.to_owned());
     }
 
     fn skip(&mut self, reason: &'static str, at: usize) {
-        let place = || self.chunk.place(self.start + at);
-        self.stage.tally.skips.add(reason, self.chunk.origin.source, place);
+        let place = || match self.start.checked_add_unsigned(at).map(usize::try_from) {
+            Some(Ok(at)) => self.piece.place(at),
+            _ => self.begun.unwrap_or(self.piece.place),
+        };
+        self.stage.tally.skips.add(reason, self.piece.origin.source, place);
     }
 }
 

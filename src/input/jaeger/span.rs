@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Element, JaegerParser, ProcessRef, RawReference, Result, text_of};
+use super::{Element, JaegerParser, ProcessRef, RawReference, Result, TraceWord, text_of};
 use crate::input::Sink;
 use crate::input::json::{Cursor, Layout, Value};
 use crate::model::{
@@ -15,9 +15,7 @@ const LIMIT_NS: i64 = crate::model::FARTHEST_NS;
 /// A span's fields as they come.
 #[derive(Default)]
 struct Fields<'a> {
-    /// The trace id of the span before, as it is written: mostly this one's too.
-    last_trace: &'a str,
-    trace: Option<Cow<'a, str>>,
+    trace: TraceWord,
     id: Option<Id>,
     operation: Option<crate::model::Name>,
     /// The number of the operation, by which its tags are remembered.
@@ -113,22 +111,14 @@ pub(in crate::input) enum Time {
 
 impl JaegerParser {
     /// Reads a span into the draft, or counts it as skipped.
-    pub(super) fn span<'a>(
-        &mut self,
-        cursor: &mut Cursor<'a>,
-        element: &mut Element<'a>,
-        sink: &mut dyn Sink,
-    ) -> Result<()> {
-        let at = cursor.position();
-        let last_trace = match &element.last_trace {
-            Some((Cow::Borrowed(text), _)) => text,
-            _ => "",
-        };
-        let mut fields = Fields { last_trace, ..Fields::default() };
+    pub(super) fn span(&mut self, cursor: &mut Cursor<'_>, element: &mut Element, sink: &mut dyn Sink) -> Result<()> {
+        let at = self.in_element(cursor);
+        let mut fields = Fields::default();
         element.references.clear();
         let mut layouts = std::mem::take(&mut self.layouts);
+        let (references, last_trace) = (&mut element.references, element.last_trace.as_str());
         let outcome = cursor.fields(&mut layouts.span, Field::of, |cursor, field| {
-            self.field(cursor, field, &mut fields, &mut element.references, &mut layouts.reference)
+            self.field(cursor, field, &mut fields, references, &mut layouts.reference, last_trace)
         });
         self.layouts = layouts;
         outcome?;
@@ -145,11 +135,12 @@ impl JaegerParser {
         cursor: &mut Cursor<'a>,
         field: Field,
         fields: &mut Fields<'a>,
-        references: &mut Vec<RawReference<'a>>,
+        references: &mut Vec<RawReference>,
         layout: &mut Layout<ReferenceField>,
+        last_trace: &str,
     ) -> Result<()> {
         match field {
-            Field::TraceId => fields.trace = text_like(cursor, fields.last_trace)?,
+            Field::TraceId => fields.trace = trace_word(cursor, last_trace)?,
             Field::SpanId => fields.id = id(cursor)?,
             Field::Operation => match cursor.value()? {
                 Value::Null => {}
@@ -161,7 +152,7 @@ impl JaegerParser {
                     None => fields.nonsense = Some("a span whose operation is not a text"),
                 },
             },
-            Field::References => read_references(cursor, references, layout, fields.last_trace)?,
+            Field::References => read_references(cursor, references, layout, last_trace)?,
             Field::Start => fields.start = read_micros(cursor)?,
             Field::Duration => fields.duration = read_micros(cursor)?,
             Field::Tags => fields.attributes = self.attributes(cursor, fields.owner)?,
@@ -222,11 +213,7 @@ impl JaegerParser {
     }
 
     /// Puts a span into the draft, unless it makes no sense.
-    fn push_span<'a>(
-        &mut self,
-        fields: Fields<'a>,
-        element: &mut Element<'a>,
-    ) -> std::result::Result<(), &'static str> {
+    fn push_span(&mut self, fields: Fields<'_>, element: &mut Element) -> std::result::Result<(), &'static str> {
         if let Some(reason) = fields.nonsense {
             return Err(reason);
         }
@@ -248,7 +235,7 @@ impl JaegerParser {
         if end_ns.is_none_or(|it| it > LIMIT_NS) {
             return Err("a span whose times do not fit");
         }
-        let trace = element.tag(fields.trace.as_ref());
+        let trace = element.tag(&fields.trace);
         let references = self.push_references(&fields, element, trace);
         let operation = fields.operation.unwrap_or_else(|| self.names.get(UNKNOWN_OPERATION));
         let kind = self
@@ -273,23 +260,23 @@ impl JaegerParser {
         });
         let process = match fields.process {
             ProcessField::None => ProcessRef::None,
-            ProcessField::Key(key) => ProcessRef::Key(element.process_place(key)),
+            ProcessField::Key(key) => ProcessRef::Key(element.process_place(&key)),
             ProcessField::Embedded(process) => ProcessRef::Embedded(process),
         };
         element.spans.push((trace, process));
         Ok(())
     }
 
-    fn push_references(&mut self, fields: &Fields<'_>, element: &Element<'_>, tag: u32) -> Run {
+    fn push_references(&mut self, fields: &Fields<'_>, element: &Element, tag: u32) -> Run {
         let start = self.draft.references.len() as u32;
         for raw in &element.references {
-            let trace = match (&raw.trace, &fields.trace) {
+            let trace = match &raw.trace {
                 // Spelled alike: the usual case, and no id to parse.
-                (Some(theirs), Some(own)) if theirs == own => None,
-                (Some(theirs), _) => {
+                TraceWord::None | TraceWord::Last => None,
+                theirs if *theirs == fields.trace => None,
+                TraceWord::Text(theirs) => {
                     Id::parse(theirs).filter(|it| tag == 0 || element.trace_ids[tag as usize - 1] != *it).map(Box::new)
                 }
-                (None, _) => None,
             };
             let reference = Reference { span: raw.span.clone(), trace, follows_from: raw.follows_from, is_link: false };
             self.draft.references.push(reference);
@@ -309,11 +296,11 @@ impl JaegerParser {
     }
 }
 
-fn read_references<'a>(
-    cursor: &mut Cursor<'a>,
-    references: &mut Vec<RawReference<'a>>,
+fn read_references(
+    cursor: &mut Cursor<'_>,
+    references: &mut Vec<RawReference>,
     layout: &mut Layout<ReferenceField>,
-    last_trace: &'a str,
+    last_trace: &str,
 ) -> Result<()> {
     if cursor.exactly(b"[]") {
         return Ok(());
@@ -325,14 +312,14 @@ fn read_references<'a>(
         if cursor.peek() != Some(b'{') {
             return cursor.skip();
         }
-        let (mut trace, mut span, mut follows_from) = (None, None, false);
+        let (mut trace, mut span, mut follows_from) = (TraceWord::None, None, false);
         cursor.fields(layout, ReferenceField::of, |cursor, field| {
             match field {
                 ReferenceField::Type => {
                     follows_from =
                         matches!(cursor.value()?, Value::String(it) if it.eq_ignore_ascii_case("follows_from"));
                 }
-                ReferenceField::TraceId => trace = text_like(cursor, last_trace)?.filter(|it| !it.is_empty()),
+                ReferenceField::TraceId => trace = trace_word(cursor, last_trace)?,
                 ReferenceField::SpanId => span = id(cursor)?,
                 ReferenceField::Other => cursor.skip()?,
             }
@@ -345,17 +332,20 @@ fn read_references<'a>(
     })
 }
 
-/// Reads a text that is probably this one.
+/// Reads the id of a trace, which is probably spelled as the last one (empty for none).
 #[inline]
-fn text_like<'a>(cursor: &mut Cursor<'a>, probably: &'a str) -> Result<Option<Cow<'a, str>>> {
-    if !probably.is_empty() {
+fn trace_word(cursor: &mut Cursor<'_>, last: &str) -> Result<TraceWord> {
+    if !last.is_empty() {
         let at = cursor.position();
-        if cursor.quoted(probably.len()).is_some_and(|it| it == probably.as_bytes()) {
-            return Ok(Some(Cow::Borrowed(probably)));
+        if cursor.quoted(last.len()).is_some_and(|it| it == last.as_bytes()) {
+            return Ok(TraceWord::Last);
         }
         cursor.back_to(at);
     }
-    Ok(text_of(cursor.value()?))
+    Ok(match text_of(cursor.value()?) {
+        Some(text) if !text.is_empty() => TraceWord::Text(text.into_owned()),
+        _ => TraceWord::None,
+    })
 }
 
 /// Reads an id, of 16 digits as a rule.
@@ -382,30 +372,53 @@ fn read_micros(cursor: &mut Cursor<'_>) -> Result<Time> {
     }
 }
 
-impl<'a> Element<'a> {
+impl Element {
     /// The place of a process's key.
-    pub(super) fn process_place(&mut self, key: Cow<'a, str>) -> u32 {
-        if let Some((last, place)) = &self.last_process
-            && *last == key
-        {
-            return *place;
+    #[inline]
+    pub(super) fn process_place(&mut self, key: &str) -> u32 {
+        if self.last_process == key && !key.is_empty() {
+            return self.last_place;
         }
-        let place = *self.process_keys.entry(key.clone()).or_insert(self.processes.len() as u32);
-        if place as usize == self.processes.len() {
-            self.processes.push(None);
-        }
-        self.last_process = Some((key, place));
+        let place = match self.process_keys.get(key) {
+            Some(place) => *place,
+            None => {
+                let place = self.processes.len() as u32;
+                self.process_keys.insert(key.to_owned(), place);
+                self.processes.push(None);
+                place
+            }
+        };
+        self.last_process.clear();
+        self.last_process.push_str(key);
+        self.last_place = place;
         place
     }
 
-    /// The tag of the trace a span names; 0 if it names none.
-    fn tag(&mut self, trace: Option<&Cow<'a, str>>) -> u32 {
-        let Some(text) = trace else { return 0 };
-        if let Some((last, tag)) = &self.last_trace
-            && last == text
-        {
-            return *tag;
+    /// The tag of the trace a span names; 0 if it names none. References that name it as the last one did
+    /// name that one from here on.
+    #[inline]
+    fn tag(&mut self, trace: &TraceWord) -> u32 {
+        match trace {
+            TraceWord::Last => self.last_tag,
+            TraceWord::None => {
+                self.spell_out_last();
+                0
+            }
+            TraceWord::Text(text) => {
+                self.spell_out_last();
+                self.new_tag(text)
+            }
         }
+    }
+
+    /// References to the trace of the span before, of a span of another one.
+    fn spell_out_last(&mut self) {
+        for reference in self.references.iter_mut().filter(|it| it.trace == TraceWord::Last) {
+            reference.trace = TraceWord::Text(self.last_trace.clone());
+        }
+    }
+
+    fn new_tag(&mut self, text: &str) -> u32 {
         let Some(id) = Id::parse(text) else { return 0 };
         let next = self.trace_ids.len() as u32 + 1;
         let tag = *self.by_id.entry(id.clone()).or_insert(next);
@@ -413,7 +426,12 @@ impl<'a> Element<'a> {
             None => self.trace_ids.push(id),
             Some(known) => *known = longest_written(known.clone(), &id),
         }
-        self.last_trace = Some((text.clone(), tag));
+        self.last_trace.clear();
+        self.last_tag = tag;
+        // What is written with escapes is never compared as it stands.
+        if !text.bytes().any(|it| it < 0x20 || matches!(it, b'"' | b'\\')) {
+            self.last_trace.push_str(text);
+        }
         tag
     }
 

@@ -89,6 +89,11 @@ impl<'a> Cursor<'a> {
         Cursor { text, at: 0, depth: 0 }
     }
 
+    /// A cursor at the beginning of a text that goes on inside of so many containers.
+    pub(crate) fn inside(text: &'a str, depth: usize) -> Cursor<'a> {
+        Cursor { text, at: 0, depth }
+    }
+
     pub(crate) fn position(&self) -> usize {
         self.at
     }
@@ -97,7 +102,7 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes()
     }
 
-    pub(super) fn fault<T>(&self, problem: Problem) -> Result<T> {
+    pub(crate) fn fault<T>(&self, problem: Problem) -> Result<T> {
         let problem = if self.at >= self.text.len() { Problem::End } else { problem };
         Err(Fault { at: self.at, problem })
     }
@@ -123,7 +128,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(super) fn enter(&mut self) -> Result<()> {
+    /// Passes the bracket that opens a container.
+    pub(crate) fn enter(&mut self) -> Result<()> {
         // serde_json counts the same way: the 128th nested container is one too many.
         if self.depth + 1 >= MAX_DEPTH {
             return self.fault(Problem::TooDeep);
@@ -181,19 +187,34 @@ impl<'a> Cursor<'a> {
     }
 
     fn leave(&mut self) -> Result<()> {
-        self.depth -= 1;
-        self.at += 1;
+        self.pass_end();
         Ok(())
     }
 
+    /// The text ends too early.
+    pub(crate) fn starved<T>(&self) -> Result<T> {
+        Err(Fault { at: self.text.len(), problem: Problem::End })
+    }
+
+    /// Passes a comma.
+    pub(crate) fn pass(&mut self) {
+        self.at += 1;
+    }
+
+    /// Passes the bracket that closes a container.
+    pub(crate) fn pass_end(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+    }
+
     /// The container whose end was read as well is left.
-    pub(super) fn leave_behind(&mut self) {
+    pub(crate) fn leave_behind(&mut self) {
         self.depth -= 1;
     }
 
     /// Reads on in an object up to the next value, or up to behind its end; `from` is where its brace stands
     /// or where the value before ended.
-    pub(super) fn next_key(&mut self, from: usize) -> Result<Option<Cow<'a, str>>> {
+    pub(crate) fn next_key(&mut self, from: usize) -> Result<Option<Cow<'a, str>>> {
         let is_first = self.bytes().get(from) == Some(&b'{') && self.at == from + 1;
         match self.peek() {
             Some(b'}') => {

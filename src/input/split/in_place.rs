@@ -1,0 +1,135 @@
+//! Items of an array that are parsed where they stand, a window after the other: nothing is looked for first,
+//! and no item has to be whole in memory.
+
+use super::{CUT_OFF, Result, SplitError, Splitter, WINDOW, Window};
+use crate::input::AheadEnd;
+use crate::input::json::Problem;
+use crate::input::stream::Place;
+
+/// After so many items in turn that had to be cut out, all are.
+const MOST_LEFT: u32 = 16;
+
+/// What is still known of an item whose beginning is gone.
+struct Begun {
+    place: Place,
+    head: Vec<u8>,
+}
+
+impl Splitter<'_, '_> {
+    /// One item of an array, or as many as can be parsed where they stand.
+    pub(super) fn items(&mut self) -> Result<()> {
+        // With `lenient`, what is lost is told by whole items.
+        if self.options.lenient || self.n_left > MOST_LEFT || !self.parse_items()? {
+            return self.item();
+        }
+        Ok(())
+    }
+
+    /// Parses items up to where a comma or the array's end belongs; `false` if an item stands there that has to be
+    /// cut out.
+    fn parse_items(&mut self) -> Result<bool> {
+        if !self.elements.is_empty() {
+            self.flush()?;
+        }
+        let mut is_first = true;
+        let mut begun: Option<Begun> = None;
+        // A file may hold many small arrays: bytes behind this one are not looked at for nothing.
+        let mut n_shown = self.first_window;
+        let offset = self.stream.place.offset + self.stream.at as u64;
+        loop {
+            let start = self.stream.at;
+            let end = self.stream.bytes.len().min(start.saturating_add(n_shown));
+            let (text, is_bad) = valid_text(&self.stream.bytes[start..end]);
+            let (n_valid, place) = (text.len(), self.stream.place(start));
+            let max_item_bytes = self.options.max_element_bytes;
+            let window = Window { text, is_first, origin: self.origin, place, max_item_bytes };
+            let Some(ahead) = self.emit.items(&window) else {
+                self.n_left = MOST_LEFT + 1;
+                return Ok(false);
+            };
+            is_first = false;
+            self.found.n_elements += ahead.n_items;
+            if ahead.n_items > 0 {
+                self.n_left = 0;
+            }
+            match ahead.end {
+                AheadEnd::Separator | AheadEnd::Item => {
+                    self.stream.at += ahead.at;
+                    let n_bytes = self.stream.place.offset + self.stream.at as u64 - offset;
+                    self.first_window = (n_bytes as usize).saturating_mul(2).max(WINDOW);
+                    let is_item = matches!(ahead.end, AheadEnd::Item);
+                    self.n_left += u32::from(is_item);
+                    return Ok(!is_item);
+                }
+                AheadEnd::Fault(fault) => return self.broken(start + fault.at, fault.problem),
+                AheadEnd::Starved { .. } if is_bad => return self.broken(start + n_valid, Problem::Utf8),
+                AheadEnd::TooLarge { begun: at } => return self.too_large_item(Begun::new(self, start, at, begun)),
+                AheadEnd::Starved { begun: at } => {
+                    let beginning = Begun::new(self, start, at.unwrap_or(ahead.at as isize), begun);
+                    if self.stream.n_read() - beginning.place.offset > max_item_bytes {
+                        return self.too_large_item(beginning);
+                    }
+                    begun = at.map(|_| beginning);
+                    self.stream.at += ahead.at;
+                    if end == self.stream.bytes.len() {
+                        self.read_on()?;
+                    }
+                    n_shown = n_shown.saturating_mul(4);
+                }
+            }
+        }
+    }
+
+    /// Forgets what was parsed, and reads more behind what is left.
+    fn read_on(&mut self) -> Result<()> {
+        if !self.emit.wants_more() {
+            return Err(SplitError::Stopped);
+        }
+        self.stream.forget(self.stream.at);
+        if self.stream.more()? {
+            return Ok(());
+        }
+        self.stream.at = self.stream.bytes.len();
+        self.syntax(CUT_OFF)
+    }
+
+    fn broken<T>(&self, at: usize, problem: Problem) -> Result<T> {
+        Err(SplitError::Syntax { place: self.stream.place(at), what: problem.to_string() })
+    }
+
+    fn too_large_item<T>(&self, Begun { place, head }: Begun) -> Result<T> {
+        Err(SplitError::Syntax { place, what: self.said_of_too_large(&head) })
+    }
+}
+
+impl Begun {
+    /// Where an item begins, counted from a byte of the buffer; if that is gone, it was noted `before`.
+    fn new(splitter: &Splitter<'_, '_>, from: usize, at: isize, before: Option<Begun>) -> Begun {
+        match (usize::try_from(at), before) {
+            (Err(_), Some(before)) => before,
+            (at, _) => {
+                let start = from + at.unwrap_or(0);
+                Begun { place: splitter.stream.place(start), head: splitter.head_at(start).to_vec() }
+            }
+        }
+    }
+}
+
+/// The text that bytes begin with, and whether what follows it is none (rather than one that goes on).
+fn valid_text(bytes: &[u8]) -> (&str, bool) {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(_) => valid_part(bytes),
+    }
+}
+
+#[cold]
+fn valid_part(bytes: &[u8]) -> (&str, bool) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(err) => {
+            let good = &bytes[..err.valid_up_to()];
+            (std::str::from_utf8(good).unwrap_or(""), err.error_len().is_some())
+        }
+    }
+}
