@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
@@ -23,8 +23,8 @@ use crate::failure::Failure;
 use crate::input::PIECE;
 use crate::input::source::Source;
 use crate::input::{
-    BOM, Buffer, CUT_OFF, Chunk, DecodeFault, Decoded, Emit, FORMATS, Frames, Loss, NotDetected, Origin, Place, Skips,
-    SplitError, SplitOptions, Stream, detect, split,
+    Ahead, BOM, Buffer, CUT_OFF, Chunk, DecodeFault, Decoded, Elements, Emit, FORMATS, Frames, Loss, NotDetected,
+    Origin, Place, Skips, SplitError, SplitOptions, Stream, Window, detect, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use keep::Keeper;
@@ -108,10 +108,46 @@ pub(super) struct Shared {
     seen: Mutex<Seen>,
     fault: Mutex<Option<Fault>>,
     stopped: AtomicBool,
+    /// A stretch of an array was none.
+    is_wrong_guess: AtomicBool,
+    stretches: Stretches,
     /// Sources whose text is not the bytes of the file, and what it is.
     decoded: Mutex<BTreeMap<usize, &'static str>>,
     /// Memory of chunks that are done with.
     spares: Mutex<Vec<Buffer>>,
+}
+
+/// Stretches that are being parsed.
+#[derive(Default)]
+struct Stretches {
+    /// How many are not done with, and how many items there were in the others.
+    counts: Mutex<(usize, u64)>,
+    all_done: Condvar,
+}
+
+impl Stretches {
+    fn counts(&self) -> MutexGuard<'_, (usize, u64)> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begun(&self) {
+        self.counts().0 += 1;
+    }
+
+    fn done(&self, n_items: u64) {
+        let mut counts = self.counts();
+        counts.0 -= 1;
+        counts.1 += n_items;
+        if counts.0 == 0 {
+            self.all_done.notify_all();
+        }
+    }
+
+    /// Waits until none is left; gives how many items there were, and forgets them.
+    fn settle(&self) -> u64 {
+        let counts = self.all_done.wait_while(self.counts(), |it| it.0 > 0);
+        std::mem::take(&mut counts.unwrap_or_else(PoisonError::into_inner).1)
+    }
 }
 
 /// The first thing wrong in the order of the bytes.
@@ -168,8 +204,12 @@ pub(crate) fn read_knowing<C: Consumer>(
 ) -> anyhow::Result<(Vec<C>, Tally)> {
     let known = &mut differing.0;
     let mut read_twice = false;
+    let mut may_guess = true;
     loop {
-        let (consumers, mut tally, conflicts) = read_once(reading, fresh, known)?;
+        let Some((consumers, mut tally, conflicts)) = read_once(reading, fresh, known, may_guess)? else {
+            may_guess = false;
+            continue;
+        };
         if conflicts.is_empty() {
             tally.read_twice = read_twice;
             return Ok((consumers, tally));
@@ -181,15 +221,19 @@ pub(crate) fn read_knowing<C: Consumer>(
 
 type Read1<C> = (Vec<C>, Tally, Conflicts);
 
+/// Reads all sources once; `None` if a guess about where items begin was wrong.
 fn read_once<C: Consumer>(
     reading: &Reading<'_>,
     fresh: &(dyn Fn() -> C + Sync),
     known: &Conflicts,
-) -> anyhow::Result<Read1<C>> {
+    may_guess: bool,
+) -> anyhow::Result<Option<Read1<C>>> {
     let shared = Shared {
         seen: Mutex::new(Seen::knowing(known)),
         fault: Mutex::default(),
         stopped: AtomicBool::new(false),
+        is_wrong_guess: AtomicBool::new(false),
+        stretches: Stretches::default(),
         decoded: Mutex::default(),
         spares: Mutex::default(),
     };
@@ -198,7 +242,10 @@ fn read_once<C: Consumer>(
         let tally = read_sources(reading, &shared, &mut worker)?;
         (vec![worker.finish()], tally)
     } else {
-        read_threaded(reading, &shared, fresh)?
+        match read_threaded(reading, &shared, fresh, may_guess)? {
+            Some(read) => read,
+            None => return Ok(None),
+        }
     };
     let seen = shared.seen.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     let (mut finishers, keepers): (Vec<_>, Vec<_>) = workers.into_iter().map(|it| (it.finisher, it.keeper)).unzip();
@@ -227,7 +274,7 @@ fn read_once<C: Consumer>(
             .incomplete
             .push(format!("{} cut short by their server (more spans than it shows)", traces(tally.n_cut_traces)));
     }
-    Ok((consumers, tally, seen.conflicts))
+    Ok(Some((consumers, tally, seen.conflicts)))
 }
 
 const NO_SPOOL: &str = "failed to make a temporary file for spans whose traces are not complete yet";
@@ -259,7 +306,8 @@ fn read_threaded<C: Consumer>(
     reading: &Reading<'_>,
     shared: &Shared,
     fresh: &(dyn Fn() -> C + Sync),
-) -> anyhow::Result<(Vec<Finished<C>>, Tally)> {
+    may_guess: bool,
+) -> anyhow::Result<Option<(Vec<Finished<C>>, Tally)>> {
     let n_workers = reading.threads.get();
     // As many chunks may wait as are being worked on: memory stays bounded.
     let (sender, receiver) = mpsc::sync_channel::<Chunk>(n_workers);
@@ -267,6 +315,8 @@ fn read_threaded<C: Consumer>(
     let workers: io::Result<Vec<Worker<'_, C>>> =
         (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh())).collect();
     let workers = workers.context(NO_SPOOL)?;
+    // This thread parses what cannot be shared.
+    let own = Worker::new(reading, shared, n_workers, fresh()).context(NO_SPOOL)?;
     std::thread::scope(|scope| {
         let receiver = &receiver;
         let handles: Vec<_> = workers
@@ -282,28 +332,67 @@ fn read_threaded<C: Consumer>(
                 })
             })
             .collect();
-        let outcome = read_sources(reading, shared, &mut Dispatch { sender, shared });
-        let workers = handles.into_iter().map(|it| it.join().expect("a worker does not panic")).collect();
+        let has_others = reading.sources.len() > 1;
+        let mut dispatch = Dispatch { sender, shared, own, may_guess, has_others };
+        let outcome = read_sources(reading, shared, &mut dispatch);
+        let own = dispatch.finish();
+        let workers = handles.into_iter().map(|it| it.join().expect("a worker does not panic")).chain([own]).collect();
+        if shared.is_wrong_guess.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         // Whatever stopped the reading, chunks handed over before may hold an earlier fault.
         fail_on_fault(reading, shared)?;
         let tally = outcome?;
-        Ok((workers, tally))
+        Ok(Some((workers, tally)))
     })
 }
 
 /// Gives chunks to whichever worker is free; gone when there are no more.
-struct Dispatch<'a> {
+struct Dispatch<'a, C> {
     sender: mpsc::SyncSender<Chunk>,
     shared: &'a Shared,
+    /// The worker of the thread that reads.
+    own: Worker<'a, C>,
+    may_guess: bool,
+    has_others: bool,
 }
 
-impl Emit for Dispatch<'_> {
+impl<C: Consumer> Dispatch<'_, C> {
+    fn finish(self) -> Finished<C> {
+        self.own.finish()
+    }
+}
+
+impl<C: Consumer> Emit for Dispatch<'_, C> {
     fn emit(&mut self, chunk: Chunk) -> bool {
+        if matches!(chunk.elements, Elements::Stretch) {
+            self.shared.stretches.begun();
+        }
         self.sender.send(chunk).is_ok() && !self.shared.stopped.load(Ordering::Relaxed)
     }
 
     fn spare(&mut self) -> Option<Buffer> {
         self.shared.spare()
+    }
+
+    fn items(&mut self, window: &Window<'_>) -> Option<Ahead> {
+        if self.may_guess { self.own.items(window) } else { None }
+    }
+
+    fn wants_more(&mut self) -> bool {
+        self.own.wants_more()
+    }
+
+    fn takes_stretches(&self) -> bool {
+        self.may_guess
+    }
+
+    fn settle(&mut self) -> u64 {
+        self.shared.stretches.settle()
+    }
+
+    fn has_others(&self) -> bool {
+        self.has_others
     }
 }
 

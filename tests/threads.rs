@@ -58,3 +58,77 @@ fn the_first_fault_is_reported_whatever_the_threads() {
         }
     }
 }
+
+/// A capture made larger than what one thread takes at once.
+fn capture(seed: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    generate::write_capture(&mut bytes, 3_200_000, seed).unwrap();
+    bytes
+}
+
+fn alike_from_all_threads(name: &str, bytes: &[u8], code: i32) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("capture.json");
+    std::fs::write(&path, bytes).unwrap();
+    let path = path.to_str().unwrap();
+    for flags in [&["--json"][..], &["--json", "--max-trace-bytes", "100KiB"], &["--json", "--lenient"]] {
+        let alone = run(&[&[path, "--threads", "1"], flags].concat());
+        if flags.len() == 1 {
+            assert_eq!(alone.status.code(), Some(code), "{name}: {}", String::from_utf8_lossy(&alone.stderr));
+        }
+        let together = run(&[&[path, "--threads", "3"], flags].concat());
+        assert!(
+            together == alone,
+            "{name}, {flags:?}: {} instead of {}",
+            String::from_utf8_lossy(&together.stderr),
+            String::from_utf8_lossy(&alone.stderr)
+        );
+    }
+}
+
+#[test]
+fn what_looks_like_a_trace_inside_of_one_is_none() {
+    let text = String::from_utf8(capture(11)).unwrap();
+    // Sound JSON in which traces seem to begin where none does.
+    let inside = r#"],"related":[{"a":1},{"traceID":"ff","spans":[{"traceID":"ff","spanID":"1"}]}],"processes":{"#;
+    let nested = text.replace(r#"],"processes":{"#, inside);
+    assert!(nested.len() > text.len());
+    alike_from_all_threads("nested", nested.as_bytes(), 0);
+    let several = format!("{text}\n{text}{{\"data\":[]}}\n");
+    alike_from_all_threads("several documents", several.as_bytes(), 0);
+    let without_spans = text.replacen(r#"{"data":["#, r#"{"data":[{"traceID":"ee","spans":null},"#, 1);
+    alike_from_all_threads("a trace without spans", without_spans.as_bytes(), 0);
+}
+
+#[test]
+fn one_trace_of_many_megabytes_among_others_is_read() {
+    let (small, mut huge) = (String::from_utf8(capture(12)).unwrap(), Vec::new());
+    generate::write_one_huge_trace(&mut huge, 4_000).unwrap();
+    let huge = String::from_utf8(huge).unwrap();
+    let items = |text: &str| {
+        let end = text.rfind("]").unwrap();
+        text[text.find('[').unwrap() + 1..end].to_owned()
+    };
+    let all = format!(
+        r#"{{"data":[{},{},{}]}}"#,
+        items(&small),
+        items(&huge),
+        items(&String::from_utf8(capture(13)).unwrap())
+    );
+    alike_from_all_threads("huge", all.as_bytes(), 0);
+    let cut = &all[..items(&small).len() + items(&huge).len() / 2];
+    alike_from_all_threads("cut inside of the huge one", cut.as_bytes(), 2);
+}
+
+#[test]
+fn faults_are_reported_alike_wherever_they_stand() {
+    let whole = capture(14);
+    for at in [1_500_000, whole.len() - 300_000] {
+        let mut bytes = whole.clone();
+        bytes[at] = 0xff;
+        alike_from_all_threads("no UTF-8", &bytes, 2);
+        bytes[at] = 0;
+        alike_from_all_threads("a control character", &bytes, 2);
+        alike_from_all_threads("cut", &whole[..at], 2);
+    }
+}

@@ -56,6 +56,10 @@ impl Format for Jaeger {
         }
     }
 
+    fn parses_in_place(&self) -> bool {
+        true
+    }
+
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser> {
         Box::new(JaegerParser {
             wanted: Arc::clone(wanted),

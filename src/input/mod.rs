@@ -50,7 +50,7 @@ use jaeger::server_errors;
 pub use split::SplitOptions;
 use split::fault_in;
 pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, Window, split};
-pub(crate) use stream::{Buffer, PIECE, Stream};
+pub(crate) use stream::{Buffer, Elements, PIECE, Stream};
 pub use stream::{Chunk, Origin, Place};
 
 use crate::model::{Draft, Wanted};
@@ -141,6 +141,11 @@ pub(crate) trait Format: Sync {
         None
     }
 
+    /// Whether its parsers parse the items of an array where they stand.
+    fn parses_in_place(&self) -> bool {
+        false
+    }
+
     /// One that parses elements, for one thread.
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
 
@@ -167,7 +172,7 @@ pub(crate) trait Parser: Send {
     fn element(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), json::Fault>;
 
     /// Parses items of an array where they stand, as far as the text goes; it goes on from where the text before
-    /// was left, unless it is the first. `None` if elements of this format have to be cut out first.
+    /// was left, unless it is the first. `None` if this format's parsers do not.
     fn items(&mut self, window: &Window<'_>, sink: &mut dyn Sink) -> Option<Ahead> {
         let _ = (window, sink);
         None
@@ -187,6 +192,8 @@ pub(crate) struct Ahead {
 /// Why parsing ended there.
 #[derive(Debug)]
 pub(crate) enum AheadEnd {
+    /// The text ends where an item belongs.
+    BeforeItem,
     /// More is needed. It may end inside of an item that began here, counted from the beginning of the text.
     Starved { begun: Option<isize> },
     /// The item that began here is larger than items may be.
@@ -202,7 +209,8 @@ pub(crate) enum AheadEnd {
 /// Parses the elements of a chunk, up to the first fault; says where in the chunk that is.
 pub(crate) fn parse(parser: &mut dyn Parser, chunk: &Chunk, sink: &mut dyn Sink) -> Result<(), json::Fault> {
     parser.begin(chunk.context.as_deref());
-    for element in &chunk.elements {
+    let Elements::Cut(elements) = &chunk.elements else { return Ok(()) };
+    for element in elements {
         let bytes = &chunk.bytes[element.clone()];
         sink.begin(element.start);
         let fault = match simdutf8::basic::from_utf8(bytes) {

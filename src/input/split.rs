@@ -6,6 +6,7 @@
 
 mod in_place;
 mod resync;
+mod stretch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use super::detect::{BOM, of_next_value};
 use super::head::HEAD;
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
-use super::stream::{Buffer, Chunk, Origin, PIECE, Place, Stream};
+use super::stream::{Buffer, Chunk, Elements, Origin, PIECE, Place, Stream};
 use super::{Ahead, FORMATS};
 
 /// Where a format keeps its elements.
@@ -116,6 +117,21 @@ pub(crate) trait Emit {
     fn wants_more(&mut self) -> bool {
         true
     }
+
+    /// Whether it takes stretches of an array that were guessed rather than cut out.
+    fn takes_stretches(&self) -> bool {
+        false
+    }
+
+    /// Waits until the stretches given so far are parsed; gives how many items were in them.
+    fn settle(&mut self) -> u64 {
+        0
+    }
+
+    /// Whether what is left of a source is parsed at once while other sources wait.
+    fn has_others(&self) -> bool {
+        false
+    }
 }
 
 /// Bytes of an array that are parsed where they stand.
@@ -123,6 +139,8 @@ pub(crate) struct Window<'a> {
     pub(crate) text: &'a str,
     /// The text begins with an item, and goes on where the window before was left otherwise.
     pub(crate) is_first: bool,
+    /// No more than one item is parsed.
+    pub(crate) is_single: bool,
     pub(crate) origin: Origin,
     /// Where the text stands in the source.
     pub(crate) place: Place,
@@ -161,6 +179,7 @@ pub(crate) fn split(
     if matches!(outcome, Err(SplitError::Syntax { .. })) {
         let _ = splitter.flush();
     }
+    splitter.found.n_elements += splitter.emit.settle();
     splitter.found.n_bytes = splitter.stream.n_read();
     (splitter.found, outcome)
 }
@@ -632,7 +651,7 @@ impl Splitter<'_, '_> {
             let spare = self.emit.spare();
             let elements = std::mem::take(&mut self.elements);
             let context = std::mem::replace(&mut self.context_before, self.context.clone());
-            let chunk = self.stream.hand_over(keep, elements, self.origin, context, spare);
+            let chunk = self.stream.hand_over(keep, Elements::Cut(elements), self.origin, context, spare);
             if !self.emit.emit(chunk) {
                 return Err(SplitError::Stopped);
             }

@@ -19,13 +19,23 @@ pub struct Chunk {
     /// The bytes; elements are ranges of them.
     pub(crate) bytes: Buffer,
     /// Where the elements lie.
-    pub(crate) elements: Vec<Range<usize>>,
+    pub(crate) elements: Elements,
     /// Where it is from.
     pub(crate) origin: Origin,
     /// Where the first byte stands in the source.
     pub(crate) place: Place,
     /// The element before these that holds for them, where the format has such.
     pub(crate) context: Option<Arc<str>>,
+}
+
+/// The elements of a chunk.
+#[derive(Debug)]
+pub(crate) enum Elements {
+    /// They were cut out: each is one of these ranges.
+    Cut(Vec<Range<usize>>),
+    /// Items of an array with a comma behind each, if the ends of the chunk were guessed right: it begins with an
+    /// item, and the next chunk with another.
+    Stretch,
 }
 
 /// Which source bytes are of, and how they are to be parsed.
@@ -128,7 +138,7 @@ impl<'r> Stream<'r> {
     pub(crate) fn hand_over(
         &mut self,
         keep: usize,
-        elements: Vec<Range<usize>>,
+        elements: Elements,
         origin: Origin,
         context: Option<Arc<str>>,
         spare: Option<Buffer>,

@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering;
 use super::keep::{Arena, Keeper, Segment, recall};
 use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
-use crate::input::{Ahead, AheadEnd, Batch, Buffer, Chunk, Emit, FORMATS, Origin, Parser, Place, Sink, Window, parse};
+use crate::input::{
+    Ahead, AheadEnd, Batch, Buffer, Chunk, Elements, Emit, FORMATS, Origin, Parser, Place, Sink, Window, parse,
+};
 use crate::model::{Assembler, Draft, DraftSpan, Id, Wanted, is_plausible};
 
 pub(super) struct Worker<'a, C> {
@@ -19,6 +21,7 @@ pub(super) struct Worker<'a, C> {
     stage: Stage<C>,
     /// The item that the window before ended in: where it began, counted from the end of what was parsed of it.
     open: Option<(isize, Place)>,
+    max_item_bytes: u64,
 }
 
 /// What is behind the parser.
@@ -45,7 +48,14 @@ impl<'a, C: Consumer> Worker<'a, C> {
             keeper: Keeper::new(number, arena),
         };
         let parsers = FORMATS.iter().map(|_| None).collect();
-        Ok(Worker { shared, wanted: Arc::clone(&reading.wanted), parsers, stage, open: None })
+        Ok(Worker {
+            shared,
+            wanted: Arc::clone(&reading.wanted),
+            parsers,
+            stage,
+            open: None,
+            max_item_bytes: reading.split.max_element_bytes,
+        })
     }
 
     /// Parses and analyzes a chunk; says whether to go on.
@@ -58,6 +68,21 @@ impl<'a, C: Consumer> Worker<'a, C> {
             self.shared.report(chunk.origin, chunk.place(fault.at), fault.problem.to_string());
             return false;
         }
+        self.goes_on()
+    }
+
+    /// Parses and analyzes a stretch of an array, if it is one.
+    fn process_stretch(&mut self, chunk: &Chunk) -> bool {
+        let ahead = simdutf8::basic::from_utf8(&chunk.bytes).ok().and_then(|text| {
+            let (origin, place, max_item_bytes) = (chunk.origin, chunk.place, self.max_item_bytes);
+            self.items(&Window { text, is_first: true, is_single: false, origin, place, max_item_bytes })
+        });
+        let n_items = ahead.filter(|it| matches!(it.end, AheadEnd::BeforeItem)).map_or(0, |it| it.n_items);
+        if n_items == 0 {
+            self.shared.is_wrong_guess.store(true, Ordering::Relaxed);
+            self.shared.stopped.store(true, Ordering::Relaxed);
+        }
+        self.shared.stretches.done(n_items);
         self.goes_on()
     }
 
@@ -76,7 +101,10 @@ impl<'a, C: Consumer> Worker<'a, C> {
 
 impl<C: Consumer> Emit for Worker<'_, C> {
     fn emit(&mut self, chunk: Chunk) -> bool {
-        let goes_on = self.process(&chunk);
+        let goes_on = match chunk.elements {
+            Elements::Cut(_) => self.process(&chunk),
+            Elements::Stretch => self.process_stretch(&chunk),
+        };
         self.shared.give_back(chunk.bytes);
         goes_on
     }

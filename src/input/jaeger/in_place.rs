@@ -68,8 +68,14 @@ impl JaegerParser {
                 Ok(Step::ItemDone) => {
                     n_items += 1;
                     self.level = Level::AfterItem;
+                    if window.is_single {
+                        break Ahead { at: cursor.position(), n_items, end: AheadEnd::Separator };
+                    }
                 }
                 Ok(Step::Leave(end)) => break Ahead { at, n_items, end },
+                Err(_) if self.level == Level::Item && cursor.peek().is_none() => {
+                    break Ahead { at, n_items, end: AheadEnd::BeforeItem };
+                }
                 Err(fault) if fault.problem == Problem::End => {
                     self.draft.back_to(&mark);
                     let begun = (self.level.depth() > 0).then_some(self.element_start);
@@ -193,13 +199,21 @@ mod tests {
                 end += 1;
             }
             let origin = Origin { source: 0, format: 0 };
-            let window =
-                Window { text: &text[at..end], is_first, origin, place: Place::START, max_item_bytes: 1 << 20 };
+            let window = Window {
+                text: &text[at..end],
+                is_first,
+                is_single: false,
+                origin,
+                place: Place::START,
+                max_item_bytes: 1 << 20,
+            };
             let ahead = parser.items(&window, &mut parsed).unwrap();
             is_first = false;
             at += ahead.at;
             match ahead.end {
-                AheadEnd::Starved { .. } if end < text.len() => n_more = if ahead.at > 0 { 0 } else { n_more + 7 },
+                AheadEnd::Starved { .. } | AheadEnd::BeforeItem if end < text.len() => {
+                    n_more = if ahead.at > 0 { 0 } else { n_more + 7 }
+                }
                 end => return (parsed, at, end),
             }
         }
@@ -277,7 +291,7 @@ mod tests {
             let fault = plain.skip().and_then(|()| plain.end()).err();
             match (in_windows(&text[1..], &sizes).2, fault) {
                 (AheadEnd::Fault(found), Some(fault)) => prop_assert_eq!(found.problem, fault.problem),
-                (AheadEnd::Starved { .. }, Some(fault)) => prop_assert_eq!(fault.problem, Problem::End),
+                (AheadEnd::Starved { .. } | AheadEnd::BeforeItem, Some(fault)) => prop_assert_eq!(fault.problem, Problem::End),
                 (AheadEnd::Fault(found), None) => prop_assert!(false, "{:?} in what is sound", found),
                 // Some other reader says what is wrong here, if anything is.
                 (AheadEnd::Item | AheadEnd::Separator, _) => {}

@@ -2,9 +2,9 @@
 //! and no item has to be whole in memory.
 
 use super::{CUT_OFF, Result, SplitError, Splitter, WINDOW, Window};
-use crate::input::AheadEnd;
 use crate::input::json::Problem;
 use crate::input::stream::Place;
+use crate::input::{AheadEnd, FORMATS};
 
 /// After so many items in turn that had to be cut out, all are.
 const MOST_LEFT: u32 = 16;
@@ -18,16 +18,26 @@ struct Begun {
 impl Splitter<'_, '_> {
     /// One item of an array, or as many as can be parsed where they stand.
     pub(super) fn items(&mut self) -> Result<()> {
-        // With `lenient`, what is lost is told by whole items.
-        if self.options.lenient || self.n_left > MOST_LEFT || !self.parse_items()? {
+        let is_single = self.is_parsed_in_place() && self.emit.takes_stretches() && self.give_stretches()?;
+        if !self.is_parsed_in_place() || !self.parse_items(is_single)? {
             return self.item();
         }
         Ok(())
     }
 
+    fn is_parsed_in_place(&self) -> bool {
+        // With `lenient`, what is lost is told by whole items.
+        !self.options.lenient && self.n_left <= MOST_LEFT && FORMATS[self.origin.format].parses_in_place()
+    }
+
+    /// The rest of this source is cut.
+    pub(super) fn cut_from_here(&mut self) {
+        self.n_left = MOST_LEFT + 1;
+    }
+
     /// Parses items up to where a comma or the array's end belongs; `false` if an item stands there that has to be
     /// cut out.
-    fn parse_items(&mut self) -> Result<bool> {
+    fn parse_items(&mut self, is_single: bool) -> Result<bool> {
         if !self.elements.is_empty() {
             self.flush()?;
         }
@@ -42,9 +52,9 @@ impl Splitter<'_, '_> {
             let (text, is_bad) = valid_text(&self.stream.bytes[start..end]);
             let (n_valid, place) = (text.len(), self.stream.place(start));
             let max_item_bytes = self.options.max_element_bytes;
-            let window = Window { text, is_first, origin: self.origin, place, max_item_bytes };
+            let window = Window { text, is_first, is_single, origin: self.origin, place, max_item_bytes };
             let Some(ahead) = self.emit.items(&window) else {
-                self.n_left = MOST_LEFT + 1;
+                self.cut_from_here();
                 return Ok(false);
             };
             is_first = false;
@@ -62,11 +72,14 @@ impl Splitter<'_, '_> {
                     return Ok(!is_item);
                 }
                 AheadEnd::Fault(fault) => return self.broken(start + fault.at, fault.problem),
-                AheadEnd::Starved { .. } if is_bad => return self.broken(start + n_valid, Problem::Utf8),
+                AheadEnd::Starved { .. } | AheadEnd::BeforeItem if is_bad => {
+                    return self.broken(start + n_valid, Problem::Utf8);
+                }
                 AheadEnd::TooLarge { begun: at } => return self.too_large_item(Begun::new(self, start, at, begun)),
-                AheadEnd::Starved { begun: at } => {
+                AheadEnd::Starved { .. } | AheadEnd::BeforeItem => {
+                    let at = if let AheadEnd::Starved { begun } = ahead.end { begun } else { None };
                     let beginning = Begun::new(self, start, at.unwrap_or(ahead.at as isize), begun);
-                    if self.stream.n_read() - beginning.place.offset > max_item_bytes {
+                    if place.offset + (end - start) as u64 - beginning.place.offset > max_item_bytes {
                         return self.too_large_item(beginning);
                     }
                     begun = at.map(|_| beginning);

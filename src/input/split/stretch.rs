@@ -1,0 +1,123 @@
+//! Stretches of an array that are parsed side by side, before anyone knows that their ends are right.
+//!
+//! Where an item begins is guessed by the looks of it: `{"traceID":"…","spans":[` behind `},`. Inside of a string such
+//! quotes would be escaped, so that in sound JSON it is a guess only as to how deep it lies. Whoever parses a stretch
+//! proves the guess: items and commas must reach from the one end to the other. If any does not, all of the
+//! reading is done again without guesses, and so it is where anything is wrong, for the exact place of the fault.
+
+use super::{Result, SplitError, Splitter};
+use crate::input::json::{Cursor, Scanner};
+use crate::input::stream::{Elements, PIECE};
+
+/// The key by which an item is known, and how much may stand before it.
+const KEY: &[u8] = b"\"spans\"";
+const MOST_BEFORE: usize = 256;
+
+impl Splitter<'_, '_> {
+    /// Hands on stretches as long as there are any; the stream stands on an item before and behind. Says whether
+    /// the next item is so large that it should be parsed alone.
+    pub(super) fn give_stretches(&mut self) -> Result<bool> {
+        if !self.elements.is_empty() {
+            self.flush()?;
+        }
+        while let Some(b'{') = self.peek()? {
+            while self.stream.bytes.len() - self.stream.at < PIECE && self.stream.more()? {}
+            let bytes = &self.stream.bytes[self.stream.at..];
+            if bytes.len() < PIECE {
+                // The last one, whose array ends in it.
+                if self.emit.has_others() {
+                    self.cut_from_here();
+                }
+                return Ok(false);
+            }
+            let Some(length) = last_beginning(bytes).filter(|it| *it > 0) else {
+                let is_huge = Scanner::default().scan(bytes).is_none();
+                if !is_huge {
+                    self.cut_from_here();
+                }
+                return Ok(is_huge);
+            };
+            let start = self.stream.at;
+            self.stream.forget(start);
+            self.stream.at = length;
+            let spare = self.emit.spare();
+            let chunk = self.stream.hand_over(length, Elements::Stretch, self.origin, None, spare);
+            if !self.emit.emit(chunk) {
+                return Err(SplitError::Stopped);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Where the last item seems to begin.
+fn last_beginning(bytes: &[u8]) -> Option<usize> {
+    let mut end = bytes.len();
+    // A few of them may be something else.
+    for _ in 0..4 {
+        let key = memchr::memmem::rfind(&bytes[..end], KEY)?;
+        let from = key.saturating_sub(MOST_BEFORE);
+        if let Some(open) = memchr::memrchr(b'{', &bytes[from..key]).map(|it| from + it)
+            && seems_to_begin(bytes, open)
+        {
+            return Some(open);
+        }
+        end = key;
+    }
+    None
+}
+
+fn seems_to_begin(bytes: &[u8], open: usize) -> bool {
+    let before = bytes[..open].trim_ascii_end();
+    let is_behind_item = before.strip_suffix(b",").is_some_and(|it| it.trim_ascii_end().ends_with(b"}"));
+    is_behind_item && has_spans(&bytes[open..bytes.len().min(open + 2 * MOST_BEFORE)]).unwrap_or(false)
+}
+
+/// Whether these bytes begin with an object that has a list of spans behind a few scalars.
+fn has_spans(bytes: &[u8]) -> Option<bool> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(err) => std::str::from_utf8(&bytes[..err.valid_up_to()]).ok()?,
+    };
+    let mut cursor = Cursor::new(text);
+    let mut from = 0;
+    cursor.enter().ok()?;
+    while let Some(key) = cursor.next_key(from).ok()? {
+        if key == "spans" {
+            return Some(cursor.peek() == Some(b'['));
+        }
+        cursor.value().ok()?;
+        from = cursor.position();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_known_by_its_looks() {
+        let trace = r#"{"traceID":"aa","spans":[{"traceID":"aa","spanID":"1","tags":[]}],"processes":{}}"#;
+        let text = format!("{trace},{trace} ,\n {trace}");
+        assert_eq!(last_beginning(text.as_bytes()), text.rfind("{\"traceID\":\"aa\",\"spans\""));
+        assert_eq!(last_beginning(trace.as_bytes()), None, "no item is before it");
+        let pretty = format!("{trace},\n    {{\n      \"traceID\": \"aa\",\n      \"spans\": [\n");
+        assert_eq!(last_beginning(pretty.as_bytes()), Some(trace.len() + 6));
+    }
+
+    #[test]
+    fn what_only_looks_like_one_is_none() {
+        for text in [
+            r#"{"a":1},{"x":"{\"traceID\":\"aa\",\"spans\":["}"#,
+            r#"{"a":1},{"traceID":"aa","spans":null}"#,
+            r#"{"a":1},{"traceID":"aa","spans""#,
+            r#"{"a":1,"b":{"traceID":"aa","spans":[]}}"#,
+            r#"[],{"traceID":"aa","spans":[]}"#,
+            r#""spans""#,
+            "",
+        ] {
+            assert_eq!(last_beginning(text.as_bytes()), None, "{text}");
+        }
+    }
+}
