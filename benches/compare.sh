@@ -57,13 +57,15 @@ if $install; then
     install_modules
 fi
 
-# Where cargo put the executable of a target.
+# Builds a target and says where cargo put its executable.
 built() {
-    cargo "$@" --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+    local name=$1
+    shift
+    cargo "$@" --message-format=json | sed -n 's/.*"name":"'"$name"'".*"executable":"\([^"]*\)".*/\1/p'
 }
-throughput=$(built bench --bench throughput --no-run)
+throughput=$(built throughput bench --bench throughput --no-run)
 # After the benchmark, whose profile keeps symbols and writes to the same place.
-program=$(built build --release --bin analyze-traces)
+program=$(built analyze-traces build --release --bin analyze-traces)
 
 # On-Demand is compiled into the caller: for its vector instructions it has to be told which machine this is.
 source=benches/peers/simdjson.cpp

@@ -14,8 +14,8 @@ DATA = ROOT / "target/bench"
 VENV = DATA / "venv/bin/python"
 HOTROD = Path(os.environ.get("ANALYZE_TRACES_HOTROD", ROOT / "../shared/data/hotrod")) / "jaeger-2.13.jaeger.json.gz"
 NAMES = (
-    "simdjson", "serde", "node", "polars", "jq", "python", "duckdb", "crisp",
-    "threads", "hotrod", "otlp", "shuffled", "startup", "growth", "shapes",
+    "simdjson", "serde", "node", "polars", "jq", "python", "duckdb", "duckdb-split",
+    "crisp", "threads", "hotrod", "otlp", "shuffled", "startup", "growth", "shapes",
 )
 
 
@@ -122,7 +122,8 @@ class Bench:
             ("polars", 28, lambda: self.script("polars", VENV, PEERS / "polars_peer.py")),
             ("jq", 60, lambda: self.script("jq", "jq", "-r", "-f", PEERS / "jq.jq")),
             ("python", 60, lambda: self.script("python", python, PEERS / "python.py")),
-            ("duckdb", 80, lambda: self.script("duckdb", VENV, PEERS / "duckdb_peer.py")),
+            ("duckdb", 80, lambda: self.script("duckdb", VENV, PEERS / "duckdb_peer.py", "read_json")),
+            ("duckdb-split", None, lambda: self.script("duckdb", VENV, PEERS / "duckdb_peer.py", "split")),
             ("crisp", None, lambda: self.script("critical path, python", python, PEERS / "critical_path.py")),
         ]
 
