@@ -431,6 +431,7 @@ impl<'a> Tally<'a> {
 
     fn write(mut self, out: &mut impl Write) -> io::Result<()> {
         let mut names = vec![""; self.names.len()];
+        #[expect(clippy::iter_over_hash_type, reason = "each name has a place of its own")]
         for (name, &number) in &self.names {
             names[number as usize] = name;
         }
