@@ -4,11 +4,12 @@
 //! 4 GB), runs each task in a process of its own so that its peak memory can be told, several times
 //! in turn, and prints medians. `-- --write FILE MEGABYTES [compact|pretty|shuffled]` only generates;
 //! with `huge` the number is that of thousands of spans in one trace, with `tiny` of thousands of
-//! traces of one span.
+//! traces of one span. `-- --task serde FILE` reads a capture through serde_json, for `benches/compare.sh`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it prints what it measured")]
 
 mod generate;
+mod serde_peer;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -150,8 +151,13 @@ fn measure(path: &Path, threads: usize, flags: &[&str]) -> io::Result<(f64, u64)
     Ok((seconds, next()?.parse().map_err(io::Error::other)?))
 }
 
-/// In the process of its own: run, then print seconds and peak KiB.
+/// In the process of its own: run, then print seconds and peak KiB; or read as the peer does, and print its answers.
 fn task(args: &[String]) -> io::Result<()> {
+    if let [name, path] = args
+        && name == "serde"
+    {
+        return serde_peer::answer(Path::new(path), io::stdout().lock());
+    }
     let started = Instant::now();
     let no_passes = args.iter().any(|it| it == "--no-passes");
     let args = args.iter().filter(|it| *it != "--no-passes").map(OsString::from);
