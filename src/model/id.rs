@@ -163,6 +163,22 @@ impl Id {
         }
     }
 
+    /// The id as it was written, in this memory where it has to be put together.
+    fn written<'a>(&'a self, memory: &'a mut [u8; 32]) -> &'a str {
+        match self {
+            Id::Hex { high, low, digits, upper } => {
+                let spellings = if *upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+                for (nth, place) in memory.iter_mut().rev().enumerate() {
+                    let word = if nth < 16 { *low } else { *high };
+                    *place = spellings[(word >> (4 * (nth % 16)) & 15) as usize];
+                }
+                let digits = &memory[memory.len() - usize::from(*digits).min(memory.len())..];
+                std::str::from_utf8(digits).expect("hexadecimal digits are text")
+            }
+            Id::Odd(odd) => &odd.text,
+        }
+    }
+
     fn text(&self) -> &str {
         match self {
             Id::Hex { .. } => "",
@@ -228,13 +244,7 @@ impl Ord for Id {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Id::Hex { high, low, digits, upper } => {
-                let (value, width) = (joined(*high, *low), usize::from(*digits));
-                if *upper { write!(f, "{value:0width$X}") } else { write!(f, "{value:0width$x}") }
-            }
-            Id::Odd(odd) => f.write_str(&odd.text),
-        }
+        f.write_str(self.written(&mut [0; 32]))
     }
 }
 
@@ -246,7 +256,7 @@ impl fmt::Debug for Id {
 
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.written(&mut [0; 32]))
     }
 }
 

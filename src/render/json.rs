@@ -1,6 +1,6 @@
 //! The report for programs: one JSON object, written field by field without a copy in between.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -13,12 +13,15 @@ pub fn report(
     pretty: bool,
 ) -> io::Result<()> {
     let fields = Fields(fields);
+    // It is written a few bytes at a time: not each through a `dyn`.
+    let mut out = io::BufWriter::with_capacity(1 << 16, out);
     if pretty {
-        serde_json::to_writer_pretty(&mut *out, &fields)?;
+        serde_json::to_writer_pretty(&mut out, &fields)?;
     } else {
-        serde_json::to_writer(&mut *out, &fields)?;
+        serde_json::to_writer(&mut out, &fields)?;
     }
-    out.write_all(b"\n")
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 struct Fields<'a>(&'a [(&'a str, &'a dyn erased_serde::Serialize)]);

@@ -18,8 +18,9 @@ static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     let group = "[0-9A-Fa-f]{1,4}";
     // Without a digit in front it is rather a path in a program: `add::bad`.
     let group_with_digit = "[A-Fa-f]{0,3}[0-9][0-9A-Fa-f]{0,3}";
-    // Nearly `\w`, without the hundreds of ranges that take 10 ms to compile; no punctuation.
-    let part = r"[0-9A-Za-z_\u{A1}-\u{1FFF}\u{2C00}-\u{10FFFF}]+";
+    // Nearly `\w`, without the hundreds of ranges that take 10 ms to compile: no punctuation, no symbols.
+    let letters = r"A-Za-z_\u{AA}\u{B5}\u{BA}\u{C0}-\u{D6}\u{D8}-\u{F6}\u{F8}-\u{1FFF}\u{2C00}-\u{2DFF}\u{3005}-\u{D7FF}\u{F900}-\u{FDFF}\u{10000}-\u{1EFFF}\u{20000}-\u{2FFFF}";
+    let part = format!("[0-9{letters}]+");
     let v6 = format!(
         r"(?x: (?:{group}:){{7}}{group}(?-u:\b)
         | {group_with_digit}(?::{group}){{0,6}}::(?:{group}:){{0,6}}(?:{v4}|{group})(?-u:\b)
@@ -28,7 +29,7 @@ static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = format!(
         r#"(?x)
         (?: # Quoted; where a quote is followed by a letter (don't) or escaped it may go on.
-            '(?s: \\. | '['\w] | [^'] )*'
+            '(?s: \\. | '['0-9{letters}] | [^'] )*'
           | "(?s: \\. | [^"] )*"
           | `[^`]*`
             # An e-mail address. The bound keeps dotted words from being read again and again.
@@ -45,11 +46,11 @@ static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
                 # A duration, such as 3m20s.
               | (?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|μs|ms|s|min|m|h|d))+(?-u:\b)
                 # An id that begins with a digit and has another after its letters.
-              | [0-9]+[A-Za-z_]+[0-9]\w*
+              | [0-9]+[A-Za-z_]+[0-9][0-9{letters}]*
                 # A number, whatever is glued to its end.
               | (?:[0-9]{{1,3}}(?:,[0-9]{{3}})+(?-u:\b)|[0-9]+)(?:\.[0-9]+)*(?:[Ee][-+]?[0-9]+)?
             )
-          | (?<kept> [\w--0-9]\w* | \? )
+          | (?<kept> [{letters}][0-9{letters}]* | \? )
         )
         (?<tail> :: | [-+'] )?"#
     );

@@ -189,7 +189,10 @@ impl CallPaths {
             depth: steps.len(),
             path: steps
                 .iter()
-                .map(|(service, operation)| format!("{service} {operation}").trim_start().to_owned())
+                .map(|(service, operation)| match service.as_str() {
+                    "" => operation.as_str().to_owned(),
+                    service => [service, " ", operation.as_str()].concat(),
+                })
                 .collect(),
             self_ms: wide_ms(self_ns),
             share_percent: wide_percent(self_ns, total_ns),
