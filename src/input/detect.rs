@@ -104,6 +104,9 @@ fn of_value(text: &str) -> Result<usize, NotDetected> {
 
 /// The first value of a head that is not of another signal; the first of all if there is none.
 fn first_of_traces(first: Head<'_>) -> Head<'_> {
+    if !refusals::is_other_signal(&first.value) {
+        return first;
+    }
     let mut head = first.clone();
     while refusals::is_other_signal(&head.value) {
         let mut cursor = Cursor::new(head.text);
