@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use analyze_traces::cli;
 use analyze_traces::failure::Failure;
-use analyze_traces::run::{Exit, Interrupts, Surroundings};
+use analyze_traces::run::{Exit, Interrupts, Surroundings, is_closed_pipe, was_cut_short};
 
 const LIMIT_EXCEEDED: u8 = 1;
 const COULD_NOT_RUN: u8 = 2;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     };
     let outcome = {
         let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout());
-        let mut err = io::stderr();
+        let mut err = Messages(io::stderr());
         let mut surroundings = Surroundings {
             out: &mut out,
             err: &mut err,
@@ -39,7 +39,11 @@ fn main() -> ExitCode {
             variable: &|name| std::env::var(name).ok(),
             interrupts: &INTERRUPTS,
         };
-        analyze_traces::run::run(invocation, &mut surroundings).and_then(|exit| Ok(out.flush().map(|()| exit)?))
+        analyze_traces::run::run(invocation, &mut surroundings).and_then(|exit| match out.flush() {
+            // What is left nobody reads; what came out stands.
+            Err(err) if is_closed_pipe(&err) => Ok(exit),
+            flushed => Ok(flushed.map(|()| exit)?),
+        })
     };
     FINISHED.store(true, Ordering::SeqCst);
     match outcome {
@@ -47,7 +51,7 @@ fn main() -> ExitCode {
         Ok(Exit::LimitExceeded) => LIMIT_EXCEEDED.into(),
         Ok(Exit::Incomplete) => COULD_NOT_RUN.into(),
         Ok(Exit::Interrupted) => INTERRUPTED.into(),
-        Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
+        Err(err) if was_cut_short(&err) => ExitCode::SUCCESS,
         Err(err) => report(&err),
     }
 }
@@ -87,13 +91,25 @@ fn now_ns() -> i64 {
 fn usage(err: &clap::Error) -> ExitCode {
     match err.print() {
         Ok(()) if !err.use_stderr() => ExitCode::SUCCESS,
-        Err(io) if io.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(io) if is_closed_pipe(&io) => ExitCode::SUCCESS,
         _ => COULD_NOT_RUN.into(),
     }
 }
 
-fn is_broken_pipe(err: &anyhow::Error) -> bool {
-    err.chain().any(|it| it.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe))
+/// Standard error: when nobody listens any more, that is no reason to stop.
+struct Messages(io::Stderr);
+
+impl Write for Messages {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(err) if is_closed_pipe(&err) => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 fn report(err: &anyhow::Error) -> ExitCode {

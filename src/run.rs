@@ -94,6 +94,16 @@ pub enum Exit {
     Interrupted,
 }
 
+/// Whether whoever was reading does not any more.
+pub fn is_closed_pipe(err: &io::Error) -> bool {
+    err.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// Whether something ended because nobody reads what it writes.
+pub fn was_cut_short(err: &anyhow::Error) -> bool {
+    err.chain().any(|it| it.downcast_ref::<io::Error>().is_some_and(is_closed_pipe))
+}
+
 /// Does what was asked for.
 pub fn run(invocation: Invocation, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
     match invocation {
@@ -153,9 +163,9 @@ fn analyze(mut plan: Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Resul
         findings.reports.iter_mut().for_each(|it| it.compare_calls(&theirs));
     }
     check_kept(&plan, &findings)?;
-    let names = || findings.input.sources.iter().map(|it| it.name.as_str());
-    check_output(&plan, names())?;
-    held.check_sources(names())?;
+    let paths = || sources.iter().filter_map(Source::path);
+    check_output(&plan, paths())?;
+    held.check_sources(paths())?;
     if plan.output.verbose {
         fetched.explain(surroundings.err)?;
         explain(&plan, &findings, surroundings.err)?;
@@ -485,9 +495,11 @@ fn written(
                 },
             };
             let out = &mut *surroundings.out;
-            render(out, &look, surroundings.out_is_terminal)
-                .and_then(|()| Ok(out.flush()?))
-                .context("failed to write the report")
+            match render(out, &look, surroundings.out_is_terminal).and_then(|()| Ok(out.flush()?)) {
+                // Whoever reads has seen enough; limits hold or fail all the same, and reports are still due.
+                Err(err) if was_cut_short(&err) => Ok(()),
+                written => written.context("failed to write the report"),
+            }
         }
         Some(path) => {
             let look = Look { width: output.width, color: output.color == ColorWhen::Always };

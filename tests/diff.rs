@@ -4,6 +4,8 @@
 
 #[path = "support/binary.rs"]
 mod binary;
+#[path = "support/captures.rs"]
+mod captures;
 #[path = "support/schema.rs"]
 mod schema;
 
@@ -276,6 +278,21 @@ fn standard_input_is_one_side() {
 }
 
 #[test]
+fn a_baseline_may_come_from_standard_input() {
+    let output = run(&["baseline", &fixed(), "-o", "-"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let expected = compared(&[&fixed(), &incident(), "--json"]);
+    let found = run_with_input(&["diff", "-", &incident(), "--json"], &output.stdout);
+    assert_eq!((String::from_utf8(found.stdout).unwrap(), found.status.code()), expected);
+    let cut = run_with_input(&["diff", &incident(), "-"], &output.stdout[..300]);
+    assert_eq!(cut.status.code(), Some(2));
+    assert!(stderr(&cut).contains("failed to read <stdin>: the baseline is damaged"), "{}", stderr(&cut));
+    // What is shorter than the first line of a baseline is a capture, or none.
+    let nothing = run_with_input(&["diff", &incident(), "-"], b"ana");
+    assert!(stderr(&nothing).contains("failed to read <stdin>: expected"), "{}", stderr(&nothing));
+}
+
+#[test]
 fn filters_hold_for_both_sides() {
     let report = report(&[&fixed(), &incident(), "--errors-only"]);
     assert_eq!(
@@ -298,6 +315,7 @@ fn tolerance_and_least_shift_can_be_set() {
     };
     assert!(verdict(&[]));
     assert!(verdict(&["--tolerance", "100", "--alpha", "0.0001"]));
+    assert!(!verdict(&["--tolerance", "6000"]));
     assert!(verdict(&["--min-abs", "800"]));
     assert!(!verdict(&["--min-abs", "900ms"]));
 }
@@ -315,7 +333,10 @@ fn alike_captures_are_calibrated() {
     assert!(text.contains(&format!("Use --tolerance {tolerance}")), "{text}");
     // An incident is no run like the others; it is measured all the same.
     let report = self::report(&["--calibrate", &fixed(), &incident()]);
-    assert!(report["calibration"]["tolerance_percent"].as_f64().unwrap() > 100.0);
+    let tolerance = report["calibration"]["tolerance_percent"].as_f64().unwrap();
+    assert!(tolerance > 100.0);
+    // What it says to use can be used, and does what it says.
+    assert_eq!(run(&["diff", &fixed(), &incident(), "--tolerance", &tolerance.to_string()]).status.code(), Some(1));
     assert_eq!(compared(&["--calibrate", &fixed(), &incident()]).1, Some(0));
 }
 
@@ -331,6 +352,71 @@ fn a_report_goes_to_a_file_but_not_over_a_side() {
     let made = baseline(directory.path(), "made", &[&fixed()]);
     let output = run(&["diff", &made, &incident(), "-o", &made]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+/// Requests of which one in twelve reaches a bank, which takes so long.
+fn shop(bank_ms: f64) -> String {
+    captures::capture(120, |nth| {
+        let jitter = (nth * 7 % 13) as f64;
+        let mut calls = vec![("web", "GET /", 900.0 + jitter, None), ("api", "GET", 100.0 + jitter, None)];
+        calls.extend((nth % 12 == 0).then_some(("bank", "charge", bank_ms + jitter / 10.0, None)));
+        calls
+    })
+}
+
+#[test]
+fn a_strong_suspect_shows_though_too_few_traces_reached_it_for_a_verdict() {
+    let directory = tempfile::tempdir().unwrap();
+    let written = |name: &str, text: &str| {
+        let path = directory.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (before, slow) = (written("before", &shop(5.0)), written("slow", &shop(60.0)));
+    let report = report(&[&before, &slow]);
+    assert_eq!((&report["verdict"], &report["suspects"][0]["service"]), (&json!("unchanged"), &json!("bank")));
+    let (text, status) = compared(&[&before, &slow]);
+    assert_eq!(status, Some(0));
+    for line in ["Most suspicious: bank (", "Too few for a verdict: 10 traces before and 10 after have it"] {
+        assert!(text.lines().any(|it| it.starts_with(line)), "{line} is not in {text}");
+    }
+    let output = run(&["diff", &before, &slow, "--report", "github"]);
+    assert!(stderr(&output).contains("::warning title=Most suspicious::bank: bank charge takes 55 ms longer"));
+    // A little slower is nothing to look at, nor is one slow call of few.
+    let little = written("little", &shop(5.5));
+    let once = shop(5.0).replacen("\"duration\":5000", "\"duration\":90000", 1);
+    assert_ne!(once, shop(5.0));
+    for after in [little, written("once", &once)] {
+        let (text, _) = compared(&[&before, &after]);
+        assert!(!text.contains("Most suspicious"), "{text}");
+    }
+}
+
+#[test]
+fn a_time_of_nothing_has_no_unit_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let sides = [0.0, 5.0].map(|ms| {
+        let path = directory.path().join(ms.to_string()).to_str().unwrap().to_owned();
+        std::fs::write(&path, captures::capture(60, |_| vec![("web", "GET /", ms, None)])).unwrap();
+        path
+    });
+    let (text, _) = compared(&[&sides[0], &sides[1]]);
+    assert!(text.contains("\nMean: 5 ms (up from 0 ms)\n"), "{text}");
+}
+
+#[test]
+fn names_come_before_what_says_less() {
+    let directory = tempfile::tempdir().unwrap();
+    let sides = [1.0, 2.0].map(|factor| {
+        let path = directory.path().join(factor.to_string()).to_str().unwrap().to_owned();
+        let ms = |nth: usize| (50 + nth * 7 % 13) as f64 * factor;
+        let calls = |nth: usize| vec![("checkout-service", "POST /api/v1/orders/{id}", ms(nth), None)];
+        std::fs::write(&path, captures::capture(60, calls)).unwrap();
+        path
+    });
+    let (text, _) = compared(&[&sides[0], &sides[1], "--width", "100"]);
+    assert!(text.contains("\ncheckout-service POST /api/v1/orders/{id}  "), "{text}");
+    assert!(text.contains("… no room for "), "{text}");
 }
 
 /// A test of the test: the closed schema refuses what it must.

@@ -232,6 +232,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
         ("fail-on = \"always\"", "line 1: fail-on is no verdict", "write fail-on"),
         ("a = = 1", "line 1: ", "it is TOML"),
         ("[max-p95]\na = 1\na = 2\n", "line 3: ", "it is TOML"),
+        ("[max-p95]\n\"a:b\" = 0x10", "line 2: the limit of 'a:b' is no text", "write it as"),
     ] {
         workplace.write("analyze-traces.toml", text);
         let (status, out, said) = workplace.run(&["shop.json"]);
@@ -418,6 +419,84 @@ fn a_calibration_is_held_to_nothing() {
     let workplace = Workplace::new(&[("a.json", &calls(100, 1.0))]);
     workplace.write("analyze-traces.toml", "[max-p95]\n\"pay:POST /pay\" = \"1ms\"\n");
     assert_eq!(workplace.run(&["diff", "--calibrate", "a.json", "a.json"]).0, 0);
-    let (status, _, said) = workplace.run(&["diff", "--calibrate", "a.json", "a.json", "--require", "pay"]);
-    assert!(status == 2 && said.contains("cannot be used with"), "{said}");
+    for flags in [&["--require", "pay"][..], &["--require-data"], &["--fail-on", "never"]] {
+        let (status, _, said) = workplace.run(&[&["diff", "--calibrate", "a.json", "a.json"], flags].concat());
+        assert!(status == 2 && said.contains("cannot be used with"), "{flags:?}: {said}");
+    }
+}
+
+/// Runs with a standard output, and maybe a standard error, that nobody reads.
+fn unread(workplace: &Workplace, args: &[&str], unheard: bool) -> (Option<i32>, String) {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(env!("CARGO_BIN_EXE_analyze-traces"));
+    command.args(args).current_dir(workplace.path()).stdin(Stdio::null());
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    command.stdout(closed()).stderr(if unheard { closed() } else { Stdio::piped() });
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn limits_hold_and_reports_are_written_though_nobody_reads_the_tables() {
+    let workplace = Workplace::new(&[("a.json", &calls(100, 1.0)), ("b.json", &calls(100, 2.0))]);
+    for (args, expected, why) in [
+        (&["diff", "a.json", "b.json"][..], 1, "failed: --fail-on regressed: "),
+        (&["diff", "a.json", "b.json", "--json"], 1, "failed: --fail-on regressed: "),
+        (&["diff", "a.json", "a.json"], 0, ""),
+        (&["diff", "a.json", "a.json", "--require", "nobody"], 1, "failed: --require nobody: "),
+        (&["b.json", "--max-p95", "pay:POST /pay=1ms"], 1, "failed: --max-p95 "),
+        (&["b.json"], 0, ""),
+    ] {
+        let (status, said) = unread(&workplace, args, false);
+        assert_eq!(status, Some(expected), "{args:?}: {said}");
+        assert!(if expected == 1 { said.starts_with(why) } else { said.is_empty() }, "{args:?}: {said}");
+        assert_eq!(unread(&workplace, args, true).0, Some(expected), "{args:?}");
+    }
+    let report = ["diff", "a.json", "b.json", "--report", "junit=out.xml"];
+    assert_eq!(unread(&workplace, &report, true).0, Some(1));
+    assert!(workplace.read("out.xml").ends_with("</testsuites>\n"));
+}
+
+#[test]
+fn a_report_does_not_replace_the_gates() {
+    let text = "[max-p95]\n\"pay:POST /pay=now\" = \"1ms\"\n";
+    let workplace = workplace();
+    for (name, config) in [("analyze-traces.toml", &[][..]), ("other.toml", &["--config", "other.toml"])] {
+        workplace.write(name, text);
+        let report = format!("markdown=./{name}");
+        for target in [["--report", &report], ["-o", name]] {
+            let (status, _, said) = workplace.run(&[&["shop.json"], config, &target].concat());
+            assert!(status == 2 && said.contains(&format!("{name}: the gates are in it")), "{target:?}: {said}");
+        }
+        assert_eq!(workplace.read(name), text);
+    }
+}
+
+/// A name that is not UTF-8 is shown otherwise than it is, and is the same file all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_does_not_replace_a_capture_whatever_its_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let workplace = Workplace::new(&[]);
+    let path = workplace.path().join(std::ffi::OsStr::from_bytes(b"shop\xff.json"));
+    std::fs::write(&path, shop()).unwrap();
+    std::os::unix::fs::symlink(&path, workplace.path().join("link.json")).unwrap();
+    for args in [&["--require", "pay", "--report", "junit=link.json"][..], &["-o", "link.json"]] {
+        for command in [&[][..], &["diff"]] {
+            let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_analyze-traces"));
+            run.args(command).arg(&path).current_dir(workplace.path());
+            if !command.is_empty() {
+                run.arg(&path);
+            }
+            let output = run.args(args).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{command:?} {args:?}: {said}");
+            assert!(said.contains("failed to write link.json: it is a capture that was read"), "{said}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), shop());
 }

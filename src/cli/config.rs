@@ -87,7 +87,8 @@ impl File<'_> {
             let at = value.span().start;
             let limit = match value.get_ref() {
                 DeValue::String(text) => text.as_ref(),
-                DeValue::Integer(number) => number.as_str(),
+                // Without its `0x` it would be another number.
+                DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
                 DeValue::Float(number) => number.as_str(),
                 _ => {
                     let why = format!("the limit of '{subject}' is no text");

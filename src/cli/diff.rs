@@ -62,7 +62,7 @@ struct DiffArgs {
     /// How far a duration may move and still be the same, in percent of what it was
     ///
     /// The whole confidence interval of the shift has to lie beyond it.
-    #[arg(long, value_name = "PERCENT", default_value = "13", value_parser = parse::percent_ppm)]
+    #[arg(long, value_name = "PERCENT", default_value = "13", value_parser = parse::any_percent_ppm)]
     tolerance: u64,
 
     /// The least shift of a duration that matters: 1 (ms), 500us; in CI rather 5
@@ -75,7 +75,8 @@ struct DiffArgs {
 
     /// Take both captures for equal: say how much they differ, and which --tolerance that needs
     #[arg(long, conflicts_with_all = ["tolerance", "fail_on", "require", "max_p50", "max_p95", "max_p99",
-        "max_error_rate", "max_p95_increase", "forbid_new_edges", "forbid_new_errors", "report"])]
+        "max_error_rate", "max_p95_increase", "forbid_new_edges", "forbid_new_errors", "report",
+        "require_data"])]
     calibrate: bool,
 
     /// Show what did not change, or could not be compared, as well

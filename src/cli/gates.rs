@@ -88,7 +88,11 @@ pub(super) struct GateArgs {
     #[arg(long, value_name = "SERVICE[:OPERATION]=PERCENT%")]
     max_error_rate: Vec<String>,
 
-    /// Take gates from this file too, flags win [default: analyze-traces.toml, if it is there]
+    /// Read gates from this TOML file, flags win [default: analyze-traces.toml, if it is there]
+    ///
+    /// It may set all of these, and --fail-on and --require-data, under the names of the flags:
+    /// require = ["gateway"], or [max-p95] and below it "checkout:POST /pay" = "300ms". A flag takes the
+    /// place of the same gate in the file. What compares two captures holds in diff only.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -166,12 +166,21 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 
 /// A percentage in parts per million: `1`, `1%`, `0.5`.
 pub(super) fn percent_ppm(text: &str) -> Result<u64, String> {
+    let whole = |it: &u64| *it <= 1_000_000;
+    any_percent_ppm(text).ok().filter(whole).ok_or_else(|| "expected a percentage from 0 to 100".to_owned())
+}
+
+/// The same of what may be more than all of it.
+pub(super) fn any_percent_ppm(text: &str) -> Result<u64, String> {
     let number = text.trim().trim_end_matches('%').trim_end();
     match number.parse::<f64>() {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok((percent * 10_000.0).round() as u64),
-        _ => Err("expected a percentage from 0 to 100".to_owned()),
+        Ok(percent) if (0.0..=MOST_PERCENT).contains(&percent) => Ok((percent * 10_000.0).round() as u64),
+        _ => Err("expected a percentage, 0 or more".to_owned()),
     }
 }
+
+/// Ten thousand times as much is as good as any more.
+const MOST_PERCENT: f64 = 1e6;
 
 /// A percentage with its sign, `1%` or `0.5%`, in parts of which a percent has so many.
 ///

@@ -73,7 +73,7 @@ impl Baseline {
             return Err(Unreadable::Damaged("there is more in it than there should be".to_owned()));
         }
         if !baseline.collection.is_sound() {
-            return Err(Unreadable::Damaged("it refers to what is not in it".to_owned()));
+            return Err(Unreadable::Damaged("its numbers do not fit together".to_owned()));
         }
         baseline.collection.settle();
         Ok(baseline)
@@ -129,6 +129,19 @@ mod tests {
             spoilt[at] ^= 0x10;
             // The checksum sees what the frame does not; a flag that means nothing may change nothing.
             let _ = Baseline::read(&spoilt, 1 << 20);
+        }
+        for impossible in [
+            |it: &mut Collection| it.operations.values_mut().for_each(|it| it.n_failed = it.n_calls + 1),
+            |it: &mut Collection| it.operations.values_mut().for_each(|it| it.n_traces = it.n_calls + 1),
+            |it: &mut Collection| it.operations.values_mut().for_each(|it| it.patterns.add(String::new(), u64::MAX)),
+            |it: &mut Collection| it.operations.values_mut().for_each(|it| it.calls.record(1, i64::MAX)),
+            |it: &mut Collection| it.calls.values_mut().for_each(|it| *it = 31),
+            |it: &mut Collection| it.n_traces = 29,
+            |it: &mut Collection| it.kinds.clear(),
+        ] {
+            let mut other = baseline();
+            impossible(&mut other.collection);
+            assert!(matches!(Baseline::read(&written(&other), 1 << 20), Err(Unreadable::Damaged(_))));
         }
         assert!(matches!(Baseline::read(&bytes, 100), Err(Unreadable::Damaged(_))), "more than is allowed");
         let other = [b"analyze-traces baseline 99\n".as_slice(), &bytes[MAGIC.len()..]].concat();

@@ -47,7 +47,7 @@ pub fn alerts(comparison: &Comparison, fails: impl Fn(Verdict) -> bool) -> Vec<A
         };
         alerts.push(Alert { is_error: fails(change.verdict), title: title.to_owned(), message: explained(change) });
     }
-    if let Some(first) = comparison.suspects.first().filter(|_| !alerts.is_empty()) {
+    if let Some(first) = comparison.suspects.first().filter(|it| !alerts.is_empty() || it.is_strong()) {
         let evidence = first.evidence.first().map_or(String::new(), |it| {
             let longer = words::duration((it.shift_ms * 1e6).round() as i64);
             format!(": {} {} takes {longer} longer", it.service, it.operation)

@@ -3,12 +3,13 @@
 //! Everything merges exactly: counts and sums are integers, samples choose by hash. A collection is
 //! also what a baseline file holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::Kinds;
-use super::sample::Sample;
+use super::sample::{CAPACITY, Sample};
 use crate::model::{Kind, Name};
 use crate::stats::Limited;
 
@@ -127,16 +128,14 @@ impl Collection {
 
     /// Each kind once and in order, and no trace of which there is no value.
     fn settle_kinds(&mut self) {
-        let mut sampled: Vec<u64> = Vec::new();
+        // Most operations occur in the same traces: however many there are, each trace is there once.
+        let mut sampled: HashSet<u64, FixedState> = HashSet::default();
         for seen in self.operations.values() {
             for sample in [&seen.calls, &seen.durations, &seen.self_times] {
                 sampled.extend(sample.hashed().iter().map(|it| it.0));
             }
-            // Most operations occur in the same traces.
-            sampled.sort_unstable();
-            sampled.dedup();
         }
-        self.kind_of.retain(|it| sampled.binary_search(&it.0).is_ok());
+        self.kind_of.retain(|it| sampled.contains(&it.0));
         let kinds = std::mem::take(&mut self.kinds);
         let used: BTreeSet<RequestKind> = self.kind_of.iter().map(|it| kinds[it.1 as usize]).collect();
         self.kinds = used.into_iter().collect();
@@ -147,13 +146,29 @@ impl Collection {
         self.kind_of.sort_unstable();
     }
 
-    /// Whether what was read back refers to what is there.
+    /// Whether what was read back is what can have been counted.
     pub(super) fn is_sound(&self) -> bool {
-        self.kind_of.iter().all(|it| (it.1 as usize) < self.kinds.len())
+        self.n_traces < MOST
+            && self.kind_of.iter().all(|it| (it.1 as usize) < self.kinds.len())
+            && self.operations.values().all(|it| it.is_sound() && it.n_traces <= self.n_traces)
+            && self.calls.values().all(|it| *it <= self.n_traces)
     }
 }
 
+/// Nobody counts so far.
+const MOST: u64 = 1 << 56;
+
 impl Seen {
+    fn is_sound(&self) -> bool {
+        let n_failed = self.patterns.rows().try_fold(0u64, |sum, it| sum.checked_add(*it.1));
+        let is_count = |it: &i64| (1..MOST as i64 / CAPACITY as i64).contains(it);
+        self.n_traces <= self.n_calls
+            && self.n_failed <= self.n_calls
+            && self.n_calls < MOST
+            && n_failed.is_some_and(|it| it <= self.n_failed)
+            && self.calls.hashed().iter().all(|it| is_count(&it.1))
+    }
+
     fn merge(&mut self, other: Seen) {
         self.n_traces += other.n_traces;
         self.n_calls += other.n_calls;

@@ -56,6 +56,8 @@ pub(super) fn join(before: &Collection, after: &Collection) -> Joined {
             joined.endpoints.push(Endpoint { name: key.name(), root: key.root(), before, after });
         }
     }
+    let in_use = joined.endpoints.iter_mut().filter(|it| it.before.n + it.after.n > 0);
+    number_repeated(in_use.map(|it| &mut it.name));
     joined
 }
 
@@ -186,7 +188,7 @@ fn names_of(key: &EndpointKey, sets: &[&BTreeSet<Spot>]) -> Vec<String> {
     for spot in sets.iter().flat_map(|it| it.iter()) {
         *n_having.entry(*spot).or_default() += 1;
     }
-    let name = |set: &BTreeSet<Spot>| {
+    let name = |set: &BTreeSet<Spot>, with_services: bool| {
         let mut marks = Vec::new();
         let mut rivals: Vec<&BTreeSet<Spot>> = sets.iter().copied().filter(|it| *it != set).collect();
         // What it has and fewest others have, then what it lacks: whatever leaves fewest to mistake it for.
@@ -194,22 +196,29 @@ fn names_of(key: &EndpointKey, sets: &[&BTreeSet<Spot>]) -> Vec<String> {
             let n_left = |spot: &Spot| rivals.iter().filter(|it| it.contains(spot) == set.contains(spot)).count();
             let best = n_having.keys().min_by_key(|it| (n_left(it), !set.contains(*it), n_having[*it], **it));
             let Some(best) = best.copied().filter(|it| n_left(it) < rivals.len()) else { break };
-            marks.push(if set.contains(&best) { best.1.to_string() } else { format!("without {}", best.1) });
+            let mark = if with_services { format!("{} {}", best.0, best.1) } else { best.1.to_string() };
+            marks.push(if set.contains(&best) { mark } else { format!("without {mark}") });
             rivals.retain(|it| it.contains(&best) == set.contains(&best));
         }
         if marks.is_empty() { key.name() } else { format!("{} ({})", key.name(), marks.join(", ")) }
     };
-    let mut names: Vec<String> = sets.iter().map(|it| name(it)).collect();
-    // Few marks may not tell all apart; names are told apart by number then.
+    let short: Vec<String> = sets.iter().map(|it| name(it, false)).collect();
+    // Two services may have an operation of one name each.
+    let is_shared = |it: &String| short.iter().filter(|other| *other == it).count() > 1;
+    let names = sets.iter().zip(&short).map(|(set, it)| if is_shared(it) { name(set, true) } else { it.clone() });
+    names.collect()
+}
+
+/// Few marks may not tell all apart, nor names that say a method or not: numbers do then.
+fn number_repeated<'a>(names: impl Iterator<Item = &'a mut String>) {
     let mut n_same: BTreeMap<String, usize> = BTreeMap::new();
-    for name in &mut names {
+    for name in names {
         let nth = n_same.entry(name.clone()).or_default();
         *nth += 1;
         if *nth > 1 {
             name.push_str(&format!(" #{nth}"));
         }
     }
-    names
 }
 
 /// A name with more marks is not read.
@@ -278,6 +287,27 @@ mod tests {
             &[("gw GET (a)", 10, 2), ("gw GET (b)", 9, 0), ("gw GET (other)", 2, 2)],
         );
     }
+
+    #[test]
+    fn no_two_endpoints_have_one_name() {
+        // With the method in the name it is not said twice, and is no other name without.
+        let with = "gw GET 0..9 http.request.method=GET";
+        check(
+            &[(3, with), (2, "gw GET 0..9"), (9, "gw PUT 0..9")],
+            &[(4, with)],
+            &[("gw GET", 2, 0), ("gw GET #2", 3, 4), ("gw PUT", 9, 0)],
+        );
+    }
+
+    #[test]
+    fn what_two_services_call_alike_is_told_apart_by_them() {
+        check(
+            &[(6, "gw GET 0..9\n  cart list 1..2")],
+            &[(6, "gw GET 0..9\n  shop list 1..2")],
+            &[("gw GET (cart list)", 6, 0), ("gw GET (shop list)", 0, 6)],
+        );
+    }
+
     #[test]
     fn a_release_that_adds_an_operation_does_not_part_before_from_after() {
         let old = "gw GET 0..99\n  a a 1..2\n  a b 3..4\n  a c 5..6\n  a d 7..8";

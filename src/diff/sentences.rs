@@ -163,7 +163,9 @@ fn duration(ms: f64) -> String {
 
 /// Two durations in the unit of the shorter, so that they are compared at a glance.
 fn alike(ms: [f64; 2]) -> [String; 2] {
-    let shorter = ms[0].abs().min(ms[1].abs());
+    // What takes no time has no unit of its own.
+    let shorter = ms.map(f64::abs).into_iter().filter(|it| *it > 0.0).fold(f64::INFINITY, f64::min);
+    let shorter = if shorter.is_finite() { shorter } else { 0.0 };
     ms.map(|it| words::duration_in_unit_of((it * 1e6).round() as i64, (shorter * 1e6).round() as i64))
 }
 

@@ -31,6 +31,12 @@ const FLOOR_NS: f64 = 50_000.0;
 /// How much of an edge's score its caller gets.
 const CALLER_PART: f64 = 0.8;
 
+/// What so few values say may be an accident, whatever their deviations.
+const STRONG_MIN_VALUES: u64 = 5;
+
+/// Not seen between captures that are alike, if the median moves as well.
+const STRONG_DEVIATIONS: f64 = 10.0;
+
 /// A service that may be to blame.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Suspect {
@@ -116,7 +122,22 @@ pub(super) fn rank(before: &Collection, after: &Collection, decomposition: &Deco
     suspects
 }
 
+impl Suspect {
+    /// Whether it is worth a look though no verdict says that anything is worse: too few traces had it.
+    pub fn is_strong(&self) -> bool {
+        self.evidence.first().is_some_and(Evidence::is_strong)
+    }
+}
+
 impl Evidence {
+    /// Most of its values grew, far beyond what is usual: some slow ones move the quantiles, but no median.
+    fn is_strong(&self) -> bool {
+        let moved_ms = self.before_ms.zip(self.after_ms).map_or(0.0, |(before, after)| after - before);
+        self.n_before.min(self.n_after) >= STRONG_MIN_VALUES
+            && self.score >= STRONG_DEVIATIONS
+            && moved_ms >= self.shift_ms / 2.0
+    }
+
     /// `None` if it did not grow, or there are too few values.
     fn of(wait: &Wait, n_before: u64, before: &[i64], n_after: u64, after: &[i64]) -> Option<Evidence> {
         if n_before.min(n_after) < MIN_VALUES {

@@ -1,10 +1,11 @@
 //! A comparison for people: what changed, who is to blame, what the change is made of.
 
+use super::ADVISORY_MIN;
 use super::change::{Change, Metric, Verdict};
 use super::compare::Comparison;
 use super::rows::{self, Row};
 use super::sentences::{self, Totals};
-use super::suspects::EvidenceKind;
+use super::suspects::{EvidenceKind, Suspect};
 use crate::report::{Cell, Column, Section, Table, words};
 
 /// What is shown of a comparison.
@@ -35,13 +36,17 @@ pub fn sections(comparison: &Comparison, before: &Totals, after: &Totals, shown:
     first.tables.retain(|it| !it.rows.is_empty());
     first.notes.extend(insufficient(comparison, shown));
     let mut sections = vec![first];
-    if shown.all || matches!(comparison.verdict, Verdict::Regressed | Verdict::Suspect) {
+    if shown.all || is_worse(comparison) || comparison.suspects.first().is_some_and(Suspect::is_strong) {
         sections.extend(suspects(comparison, shown));
     }
     if shown.all || comparison.verdict.is_change() {
         sections.extend(decomposition(comparison, shown));
     }
     sections
+}
+
+fn is_worse(comparison: &Comparison) -> bool {
+    matches!(comparison.verdict, Verdict::Regressed | Verdict::Suspect)
 }
 
 /// Names what could not be compared.
@@ -122,7 +127,7 @@ fn latency(comparison: &Comparison, shown: &Shown) -> Table {
             Column::ranked("at least", 4),
             Column::ranked("at most", 5),
             Column::ranked("traces before", 6),
-            Column::ranked("after ", 6),
+            Column::ranked("traces after", 6),
             Column::new("verdict"),
         ],
         total_rows: rows.len(),
@@ -153,8 +158,8 @@ fn errors(comparison: &Comparison, shown: &Shown) -> Table {
             Column::new("message"),
             Column::new("before"),
             Column::new("after"),
-            Column::ranked("calls before", 3),
-            Column::ranked("after ", 3),
+            Column::ranked("calls before", 4),
+            Column::ranked("calls after", 4),
             Column::new("verdict"),
         ],
         total_rows: rows.len(),
@@ -216,19 +221,25 @@ fn suspects(comparison: &Comparison, shown: &Shown) -> Option<Section> {
     let total_rows = rows.len();
     rows.truncate(shown.rows);
     let lead = words::percent(first.lead_percent);
+    let mut notes = vec![format!("Most suspicious: {} (the next is {lead} behind)", first.service)];
+    let few = first.evidence.first().filter(|it| it.n_before.min(it.n_after) < ADVISORY_MIN);
+    if let Some(few) = few.filter(|_| !is_worse(comparison)) {
+        let n = words::some(few.n_before, "trace", "traces");
+        notes.push(format!("Too few for a verdict: {n} before and {} after have it", words::count(few.n_after)));
+    }
     Some(Section {
         title: "Suspects".to_owned(),
         about: "who got slower by itself, in deviations of what is usual for it".to_owned(),
-        notes: vec![format!("Most suspicious: {} (the next is {lead} behind)", first.service)],
+        notes,
         tables: vec![Table {
             columns: vec![
                 Column::new("service"),
                 Column::new("score"),
-                Column::ranked("of the slow-down", 2),
+                Column::ranked("of the slow-down", 4),
                 Column::new("strongest evidence"),
                 Column::new("before"),
                 Column::new("after"),
-                Column::ranked("shift", 3),
+                Column::ranked("shift", 5),
             ],
             rows,
             total_rows,
@@ -279,7 +290,7 @@ fn decomposition(comparison: &Comparison, shown: &Shown) -> Option<Section> {
                 Column::new("endpoint"),
                 Column::new("operation"),
                 Column::new("part"),
-                Column::ranked("time", 2),
+                Column::ranked("time", 5),
                 Column::ranked("frequency", 2),
             ],
             rows,

@@ -125,7 +125,7 @@ impl Source {
     }
 
     /// Where the file is: names that are not UTF-8 may look alike.
-    fn path(&self) -> Option<&OsStr> {
+    pub fn path(&self) -> Option<&OsStr> {
         match &self.kind {
             Kind::File(path) => Some(path.as_os_str()),
             Kind::Stdin(_) | Kind::Feed(_) => None,

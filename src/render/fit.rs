@@ -6,6 +6,12 @@ pub(super) const GAP: usize = 2;
 /// Names stay recognizable down to this width, so before they get narrower whole columns go.
 const COMFORTABLE: usize = 16;
 
+/// Most names are whole at this width; before they get narrower the columns go that say least.
+const ROOMY: usize = 40;
+
+/// Columns from this rank on say least.
+const LEAST_RANK: u8 = 4;
+
 /// Names still say a little down to this width.
 const TIGHT: usize = 6;
 
@@ -32,7 +38,8 @@ pub(super) fn fit(wishes: &[Wish], room: usize) -> Vec<Option<usize>> {
     let mut stay: Vec<usize> = (0..wishes.len()).collect();
     let widths = loop {
         let staying: Vec<Wish> = stay.iter().map(|&idx| wishes[idx]).collect();
-        if let Some(widths) = shrink(&staying, room, COMFORTABLE) {
+        let floor = if staying.iter().any(|it| it.rank >= LEAST_RANK) { ROOMY } else { COMFORTABLE };
+        if let Some(widths) = shrink(&staying, room, floor) {
             break widths;
         }
         // Of two columns of one rank the one further right goes first.
@@ -130,6 +137,16 @@ mod tests {
         check(&[NAME, NUMBER, ranked(2), ranked(1), ranked(2)], 55, &[25, 8, 8, 8, 0]);
         check(&[NAME, NUMBER, ranked(2), ranked(1), ranked(2)], 45, &[25, 8, 0, 8, 0]);
         check(&[NAME, NUMBER, ranked(2), ranked(1), ranked(2)], 30, &[20, 8, 0, 0, 0]);
+    }
+
+    #[test]
+    fn columns_that_say_least_go_before_names_get_narrow() {
+        let ranked = |rank| Wish { rank, ..NUMBER };
+        let name = Wish { natural: 60, ..NAME };
+        check(&[name, NUMBER, ranked(4), ranked(1), ranked(5)], 80, &[40, 8, 8, 8, 8]);
+        check(&[name, NUMBER, ranked(4), ranked(1), ranked(5)], 79, &[49, 8, 8, 8, 0]);
+        check(&[name, NUMBER, ranked(4), ranked(1), ranked(5)], 69, &[49, 8, 0, 8, 0]);
+        check(&[name, NUMBER, ranked(4), ranked(1), ranked(5)], 36, &[16, 8, 0, 8, 0]);
     }
 
     #[test]

@@ -29,9 +29,7 @@ pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyho
     let quiet = !before.output.json && before.output.file.is_none();
     let one = Side::read(&mut before, surroundings, &Meter::default(), quiet)?;
     let other = Side::read(&mut after, surroundings, &Meter::new(&held.limits.gates), quiet)?;
-    let names = [&one, &other].into_iter().flat_map(|it| &it.input.sources).map(|it| it.name.as_str());
-    let typed = [&before, &after].into_iter().flat_map(|it| &it.inputs).filter_map(|it| it.to_str());
-    held.check_sources(names.chain(typed))?;
+    held.check_sources([&one, &other].into_iter().flat_map(|it| &it.paths))?;
     let comparison = diff::compare(&one.collection, &other.collection, &options);
     let between =
         Between { before: &one.collection, after: &other.collection, comparison: &comparison, options: &options };

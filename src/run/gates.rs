@@ -21,6 +21,8 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 pub(super) struct Held {
     pub(super) limits: Limits,
     targets: Vec<ReportTarget>,
+    /// The file that said something.
+    config: Option<PathBuf>,
 }
 
 impl Held {
@@ -34,12 +36,13 @@ impl Held {
         };
         let is_usual = plan.config == ConfigFile::Usual;
         let text = path.map(|it| read(it, is_usual)).transpose()?.flatten();
+        let config = path.filter(|_| text.is_some()).map(Path::to_owned);
         let file = path.map(|it| it.display().to_string()).zip(text);
         let limits = plan.settle(file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())))?;
         if let Some((name, _)) = file.as_ref().filter(|_| output.verbose) {
             writeln!(err, "gates: read {}", render::sanitize::line(name))?;
         }
-        let held = Held { limits, targets };
+        let held = Held { limits, targets, config };
         held.check_files(output)?;
         Ok(held)
     }
@@ -51,8 +54,15 @@ impl Held {
         })
     }
 
-    /// Two reports in one file would be the last of them.
+    /// Two reports in one file would be the last of them, and one in the place of the gates the end of those.
     fn check_files(&self, output: &Output) -> anyhow::Result<()> {
+        if let Some(config) = self.config.as_deref().map(resolved) {
+            let mut files = output.file.iter().chain(self.files());
+            if let Some(path) = files.find(|it| it.is_file() && resolved(it) == config) {
+                let message = format!("failed to write {}: the gates are in it", path.display());
+                return Err(Failure::with_hint(message, "name another file").into());
+            }
+        }
         let mut taken: Vec<PathBuf> = output.file.iter().map(|it| resolved(it)).collect();
         for path in self.files() {
             let path_resolved = resolved(path);
@@ -68,7 +78,7 @@ impl Held {
     }
 
     /// A report in the place of a capture would be the end of the capture.
-    pub(super) fn check_sources<'a>(&self, sources: impl Iterator<Item = &'a str> + Clone) -> anyhow::Result<()> {
+    pub(super) fn check_sources(&self, sources: impl Iterator<Item = impl AsRef<Path>> + Clone) -> anyhow::Result<()> {
         self.files().try_for_each(|it| super::check_target(it, sources.clone()))
     }
 

@@ -1,8 +1,8 @@
 //! One side of a comparison: a capture that is read, or a baseline that was.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -20,7 +20,7 @@ use crate::diff::{Baseline, Collection, Collector, HEAD_BYTES, Totals, Unreadabl
 use crate::failure::Failure;
 use crate::filter::Filter;
 use crate::gates::Meter;
-use crate::input::source::Source;
+use crate::input::source::{self, Source};
 use crate::model::Trace;
 use crate::passes::AnyPass;
 use crate::pipeline::{self, Consumer};
@@ -41,6 +41,9 @@ pub(super) struct Side {
     /// How fetching went, where it was fetched.
     #[serde(skip)]
     pub(super) fetched: Fetched,
+    /// The files that were read.
+    #[serde(skip)]
+    pub(super) paths: Vec<PathBuf>,
 }
 
 impl Side {
@@ -51,10 +54,16 @@ impl Side {
         meter: &Meter,
         quiet: bool,
     ) -> anyhow::Result<Side> {
-        match baseline_path(plan) {
-            Some(path) => Side::read_baseline(plan, &path),
-            None => Side::read_capture(plan, surroundings, meter, quiet),
+        if let Some(path) = baseline_path(plan) {
+            let bytes = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+            check_output(plan, std::iter::once(&path))?;
+            let side = Side::of_baseline(plan, &path.display().to_string(), &bytes)?;
+            return Ok(Side { paths: vec![path], ..side });
         }
+        if let Some(bytes) = fed_baseline(plan, surroundings)? {
+            return Side::of_baseline(plan, source::STDIN, &bytes);
+        }
+        Side::read_capture(plan, surroundings, meter, quiet)
     }
 
     /// Reads a capture; `quiet` where what was lost is said in the report itself.
@@ -65,7 +74,9 @@ impl Side {
         quiet: bool,
     ) -> anyhow::Result<Side> {
         let (sources, _) = find_sources(plan, surroundings)?;
-        check_output(plan, sources.iter().map(|it| it.name.as_str()))?;
+        let paths = sources.iter().filter_map(Source::path);
+        check_output(plan, paths.clone())?;
+        let paths = paths.map(PathBuf::from).collect();
         let now_ns = surroundings.now_ns;
         let (findings, collection, meter) = {
             let is_shown = surroundings.err_is_terminal && !plan.server.quiet;
@@ -94,16 +105,13 @@ impl Side {
         }
         let summary = summary.remove("summary").unwrap_or_default();
         let (input, conditions) = (findings.input, conditions(plan));
-        Ok(Side { input, summary, collection, meter: Some(meter), conditions, fetched })
+        Ok(Side { input, summary, collection, meter: Some(meter), conditions, fetched, paths })
     }
 
-    fn read_baseline(plan: &Plan, path: &Path) -> anyhow::Result<Side> {
-        let name = path.display();
+    fn of_baseline(plan: &Plan, name: &str, bytes: &[u8]) -> anyhow::Result<Side> {
         let failed = || format!("failed to read {name}");
         let again = "make it again: analyze-traces baseline CAPTURE -o FILE";
-        let bytes = std::fs::read(path).with_context(failed)?;
-        check_output(plan, std::iter::once(path))?;
-        let baseline = Baseline::read(&bytes, plan.max_decompressed).map_err(|err| {
+        let baseline = Baseline::read(bytes, plan.max_decompressed).map_err(|err| {
             let why = match err {
                 Unreadable::OtherVersion => "it is a baseline of another version of this program".to_owned(),
                 Unreadable::Damaged(why) => format!("the baseline is damaged: {why}"),
@@ -131,6 +139,7 @@ impl Side {
             meter: None,
             conditions: baseline.conditions,
             fetched: Fetched::default(),
+            paths: Vec::new(),
         })
     }
 
@@ -158,8 +167,25 @@ impl Side {
     }
 }
 
+/// What standard input holds, if it is the one input and a baseline.
+fn fed_baseline(plan: &Plan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Option<Vec<u8>>> {
+    if plan.inputs.len() != 1 || plan.inputs[0] != "-" {
+        return Ok(None);
+    }
+    let Some(mut stdin) = surroundings.stdin.take() else { return Ok(None) };
+    let failed = || format!("failed to read {}", source::STDIN);
+    let mut bytes = Vec::new();
+    stdin.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes).with_context(failed)?;
+    if !is_baseline(&bytes) {
+        surroundings.stdin = Some(Box::new(io::Cursor::new(bytes).chain(stdin)));
+        return Ok(None);
+    }
+    stdin.take(plan.max_decompressed).read_to_end(&mut bytes).with_context(failed)?;
+    Ok(Some(bytes))
+}
+
 /// The one input, if it is a baseline.
-fn baseline_path(plan: &Plan) -> Option<std::path::PathBuf> {
+fn baseline_path(plan: &Plan) -> Option<PathBuf> {
     let [path] = &plan.inputs[..] else { return None };
     let path = Path::new(path);
     if !path.is_file() {

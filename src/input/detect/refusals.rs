@@ -22,7 +22,7 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Option<NotDetected> {
         [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => ("it is compressed more than 3 times over", UNPACK),
         _ if bytes.starts_with(b"analyze-traces baseline ") => (
             "it is a baseline of analyze-traces, which holds no traces",
-            "compare with it: analyze-traces diff BASELINE CAPTURE",
+            "compare with it, as a file of its own and unpacked: analyze-traces diff BASELINE CAPTURE",
         ),
         [b'<', b'?', b'x', b'm', b'l', ..] => (
             "it is XML, not JSON",

@@ -99,7 +99,7 @@ impl DependenciesReport {
             title: Some("Services".to_owned()),
             columns: vec![
                 Column::new("service"),
-                Column::ranked("type", 5),
+                Column::ranked("type", 3),
                 Column::new("spans"),
                 Column::ranked("entries", 3),
                 Column::ranked("errors", 4),
