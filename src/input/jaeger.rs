@@ -66,6 +66,7 @@ impl Format for Jaeger {
             names: NameCache::default(),
             draft: Draft::default(),
             tags: RememberedLists::default(),
+            event_tags: RememberedLists::default(),
             mentions: Vec::new(),
             layouts: Layouts::default(),
             element: Element::default(),
@@ -85,6 +86,8 @@ struct JaegerParser {
     draft: Draft,
     /// The tags of spans, by operation, and of processes, by service.
     tags: RememberedLists,
+    /// The fields of logs, by the operation of their spans.
+    event_tags: RememberedLists,
     /// Where the values of the list at hand stand, if it is to be remembered.
     mentions: Vec<Mention>,
     layouts: Layouts,
@@ -240,13 +243,14 @@ impl JaegerParser {
     }
 
     fn item_of_spans(&mut self, cursor: &mut Cursor<'_>, element: &mut Element, sink: &mut dyn Sink) -> Result<()> {
-        element.has_spans = true;
         if cursor.peek() == Some(b'{') {
-            return self.span(cursor, element, sink);
+            self.span(cursor, element, sink)?;
+        } else {
+            let at = self.in_element(cursor);
+            cursor.skip()?;
+            sink.skip("not a span where one belongs", at);
         }
-        let at = self.in_element(cursor);
-        cursor.skip()?;
-        sink.skip("not a span where one belongs", at);
+        element.has_spans = true;
         Ok(())
     }
 

@@ -144,6 +144,8 @@ pub(crate) struct Window<'a> {
     pub(crate) origin: Origin,
     /// Where the text stands in the source.
     pub(crate) place: Place,
+    /// Where the item began that the window before was left in.
+    pub(crate) begun: Option<Place>,
     /// The largest item there may be.
     pub(crate) max_item_bytes: u64,
 }

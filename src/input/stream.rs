@@ -70,6 +70,12 @@ impl Place {
         Place { offset: self.offset + bytes.len() as u64, line: self.line + n_lines, line_start }
     }
 
+    /// The place before these bytes, which end here; `None` if their lines would have to be counted.
+    pub(crate) fn before(self, bytes: &[u8]) -> Option<Place> {
+        let is_one_line = memchr::memchr(b'\n', bytes).is_none();
+        is_one_line.then(|| Place { offset: self.offset - bytes.len() as u64, ..self })
+    }
+
     /// The column, in bytes from 1.
     pub fn column(self) -> u64 {
         self.offset - self.line_start + 1
@@ -155,7 +161,12 @@ impl<'r> Stream<'r> {
 
     /// Forgets the bytes before `keep`.
     pub(crate) fn forget(&mut self, keep: usize) {
-        self.place = self.place.after(&self.bytes[..keep]);
+        self.forget_up_to(keep, self.place.after(&self.bytes[..keep]));
+    }
+
+    /// Forgets the bytes before `keep`, which stands at this place.
+    pub(crate) fn forget_up_to(&mut self, keep: usize, place: Place) {
+        self.place = place;
         self.bytes.drop_front(keep);
         self.at -= keep;
     }

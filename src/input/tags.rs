@@ -12,7 +12,7 @@ use super::json::{Cursor, Fault, Value};
 use crate::model::{Attribute, Draft, Key, Run, Text, ValueType};
 
 /// So many shapes of list are remembered for one operation.
-const MOST_SHAPES: usize = 4;
+const MOST_SHAPES: usize = 8;
 
 /// Longer lists are not remembered.
 const LONGEST_LIST: usize = 16 * 1024;

@@ -19,8 +19,8 @@ pub(super) struct Worker<'a, C> {
     /// One for each format met, by its index.
     parsers: Vec<Option<Box<dyn Parser>>>,
     stage: Stage<C>,
-    /// The item that the window before ended in: where it began, counted from the end of what was parsed of it.
-    open: Option<(isize, Place)>,
+    /// Where the item began that the window before ended in, counted from the end of what was parsed.
+    open: isize,
     max_item_bytes: u64,
 }
 
@@ -53,7 +53,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
             wanted: Arc::clone(&reading.wanted),
             parsers,
             stage,
-            open: None,
+            open: 0,
             max_item_bytes: reading.split.max_element_bytes,
         })
     }
@@ -75,7 +75,8 @@ impl<'a, C: Consumer> Worker<'a, C> {
     fn process_stretch(&mut self, chunk: &Chunk) -> bool {
         let ahead = simdutf8::basic::from_utf8(&chunk.bytes).ok().and_then(|text| {
             let (origin, place, max_item_bytes) = (chunk.origin, chunk.place, self.max_item_bytes);
-            self.items(&Window { text, is_first: true, is_single: false, origin, place, max_item_bytes })
+            let begun = None;
+            self.items(&Window { text, is_first: true, is_single: false, origin, place, begun, max_item_bytes })
         });
         let n_items = ahead.filter(|it| matches!(it.end, AheadEnd::BeforeItem)).map_or(0, |it| it.n_items);
         if n_items == 0 {
@@ -116,13 +117,12 @@ impl<C: Consumer> Emit for Worker<'_, C> {
     fn items(&mut self, window: &Window<'_>) -> Option<Ahead> {
         let format = window.origin.format;
         let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
-        let open = if window.is_first { None } else { self.open.take() };
         let piece = Piece { bytes: window.text.as_bytes(), origin: window.origin, place: window.place };
-        let (start, begun) = open.map_or((0, None), |(start, place)| (start, Some(place)));
-        let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, piece, start, begun };
+        let (shared, stage) = (self.shared, &mut self.stage);
+        let mut sink = ElementSink { shared, stage, piece, start: self.open, begun: window.begun };
         let ahead = parser.items(window, &mut sink)?;
         if let AheadEnd::Starved { begun: Some(begun) } = ahead.end {
-            self.open = Some((begun - ahead.at as isize, sink.element_place()));
+            self.open = begun - ahead.at as isize;
         }
         Some(ahead)
     }
@@ -156,10 +156,6 @@ struct ElementSink<'a, C> {
 }
 
 impl<C> ElementSink<'_, C> {
-    fn element_place(&self) -> Place {
-        self.begun.unwrap_or_else(|| self.piece.place(self.start.max(0) as usize))
-    }
-
     fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl Iterator<Item = usize> + Clone) {
         let source = self.stage.tally.sources.entry(self.piece.origin.source).or_default();
         source.n_spans += n_spans(spans.clone().map(|it| &draft.spans[it]));

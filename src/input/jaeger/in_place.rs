@@ -73,7 +73,7 @@ impl JaegerParser {
                     }
                 }
                 Ok(Step::Leave(end)) => break Ahead { at, n_items, end },
-                Err(_) if self.level == Level::Item && cursor.peek().is_none() => {
+                Err(_) if self.level == Level::Item && window.text[at..].trim_ascii().is_empty() => {
                     break Ahead { at, n_items, end: AheadEnd::BeforeItem };
                 }
                 Err(fault) if fault.problem == Problem::End => {
@@ -205,6 +205,7 @@ mod tests {
                 is_single: false,
                 origin,
                 place: Place::START,
+                begun: None,
                 max_item_bytes: 1 << 20,
             };
             let ahead = parser.items(&window, &mut parsed).unwrap();

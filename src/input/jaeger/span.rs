@@ -156,7 +156,7 @@ impl JaegerParser {
             Field::Start => fields.start = read_micros(cursor)?,
             Field::Duration => fields.duration = read_micros(cursor)?,
             Field::Tags => fields.attributes = self.attributes(cursor, fields.owner)?,
-            Field::Logs => fields.events = self.events(cursor)?,
+            Field::Logs => fields.events = self.events(cursor, fields.owner)?,
             Field::ProcessId => {
                 if let Some(key) = text_of(cursor.value()?) {
                     // An embedded process is the span's own word, and an empty key is none.
@@ -175,7 +175,7 @@ impl JaegerParser {
         Ok(())
     }
 
-    fn events(&mut self, cursor: &mut Cursor<'_>) -> Result<Run> {
+    fn events(&mut self, cursor: &mut Cursor<'_>, owner: Option<u32>) -> Result<Run> {
         let start = self.draft.events.len() as u32;
         if cursor.exactly(b"[]") {
             return Ok(Run::default());
@@ -198,7 +198,12 @@ impl JaegerParser {
                             _ => None,
                         };
                     }
-                    "fields" => attributes = self.attributes(cursor, None)?,
+                    "fields" => {
+                        std::mem::swap(&mut self.tags, &mut self.event_tags);
+                        let read = self.attributes(cursor, owner);
+                        std::mem::swap(&mut self.tags, &mut self.event_tags);
+                        attributes = read?;
+                    }
                     _ => cursor.skip()?,
                 }
                 Ok(())
@@ -305,6 +310,10 @@ fn read_references(
     if cursor.exactly(b"[]") {
         return Ok(());
     }
+    if let Some(span) = usual_reference(cursor, last_trace) {
+        references.push(RawReference { trace: TraceWord::Last, span, follows_from: false });
+        return Ok(());
+    }
     if cursor.peek() != Some(b'[') {
         return cursor.skip();
     }
@@ -330,6 +339,22 @@ fn read_references(
         }
         Ok(())
     })
+}
+
+/// Reads a list of one reference, to the parent in the same trace, spelled as servers do.
+#[inline]
+fn usual_reference(cursor: &mut Cursor<'_>, last_trace: &str) -> Option<Id> {
+    let at = cursor.position();
+    let is_usual = !last_trace.is_empty()
+        && cursor.exactly(br#"[{"refType":"CHILD_OF","traceID":""#)
+        && cursor.exactly(last_trace.as_bytes())
+        && cursor.exactly(br#"","spanID":"#);
+    let span = if is_usual { cursor.quoted(16).and_then(Id::of_digits) } else { None };
+    if span.is_some() && cursor.exactly(b"}]") {
+        return span;
+    }
+    cursor.back_to(at);
+    None
 }
 
 /// Reads the id of a trace, which is probably spelled as the last one (empty for none).

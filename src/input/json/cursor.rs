@@ -76,6 +76,18 @@ pub(crate) fn nonempty_text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
     text_of(value).filter(|it| !it.is_empty())
 }
 
+/// The number of eight decimal digits, all at once.
+#[inline]
+fn eight_digits(bytes: [u8; 8]) -> Option<u32> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let text = u64::from_le_bytes(bytes);
+    let is_decimal = text & (0xf0 * ONES) == 0x30 * ONES && (text + 6 * ONES) & (0xf0 * ONES) == 0x30 * ONES;
+    // The first digit is the lowest byte: pairs, then fours, then all.
+    let pairs = (text & (0x0f * ONES)).wrapping_mul(2561) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(6_553_601)) >> 16 & 0x0000_ffff_0000_ffff;
+    is_decimal.then_some((fours.wrapping_mul(42_949_672_960_001) >> 32) as u32)
+}
+
 /// A position in a JSON text.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
@@ -323,6 +335,14 @@ impl<'a> Cursor<'a> {
         let rest = &self.bytes()[self.at..];
         let mut value = 0;
         let mut n_digits = 0;
+        // Times in microseconds have 16 digits.
+        while n_digits < 16
+            && let Some(eight) = rest.get(n_digits..).and_then(|it| it.first_chunk::<8>())
+            && let Some(number) = eight_digits(*eight)
+        {
+            value = value * 100_000_000 + u64::from(number);
+            n_digits += 8;
+        }
         while let Some(digit @ b'0'..=b'9') = rest.get(n_digits) {
             value = value * 10 + u64::from(digit - b'0');
             n_digits += 1;
@@ -673,6 +693,25 @@ mod tests {
         for depth in [126, 127, 128, 129, 10_000] {
             agrees(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
             agrees(&format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth)));
+        }
+    }
+
+    #[test]
+    fn eight_digits_at_once_are_the_number_that_they_are_one_by_one() {
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                let mut bytes = *b"90817263";
+                bytes[at] = byte;
+                let plainly = std::str::from_utf8(&bytes).ok().filter(|it| it.bytes().all(|it| it.is_ascii_digit()));
+                assert_eq!(eight_digits(bytes), plainly.map(|it| it.parse().unwrap()), "{bytes:?}");
+            }
+        }
+        for text in ["0", "7", "12345678", "123456789", "1700000000000000", "123456789012345678", "99999999999999999"] {
+            let number = text.parse().ok();
+            assert_eq!(Cursor::new(&format!("{text},")).whole_number(), number, "{text}");
+        }
+        for text in ["00,", "012345678,", "1234567890123456789,", "12", "12.5,", "-1,", ""] {
+            assert_eq!(Cursor::new(text).whole_number(), None, "{text}");
         }
     }
 

@@ -45,14 +45,16 @@ impl Splitter<'_, '_> {
         let mut begun: Option<Begun> = None;
         // A file may hold many small arrays: bytes behind this one are not looked at for nothing.
         let mut n_shown = self.first_window;
-        let offset = self.stream.place.offset + self.stream.at as u64;
+        // The lines of a large window are counted once.
+        let mut place = self.stream.place(self.stream.at);
+        let offset = place.offset;
         loop {
             let start = self.stream.at;
             let end = self.stream.bytes.len().min(start.saturating_add(n_shown));
             let (text, is_bad) = valid_text(&self.stream.bytes[start..end]);
-            let (n_valid, place) = (text.len(), self.stream.place(start));
-            let max_item_bytes = self.options.max_element_bytes;
-            let window = Window { text, is_first, is_single, origin: self.origin, place, max_item_bytes };
+            let (n_valid, max_item_bytes) = (text.len(), self.options.max_element_bytes);
+            let known = begun.as_ref().map(|it| it.place);
+            let window = Window { text, is_first, is_single, origin: self.origin, place, begun: known, max_item_bytes };
             let Some(ahead) = self.emit.items(&window) else {
                 self.cut_from_here();
                 return Ok(false);
@@ -62,10 +64,11 @@ impl Splitter<'_, '_> {
             if ahead.n_items > 0 {
                 self.n_left = 0;
             }
+            let at = start + ahead.at;
             match ahead.end {
                 AheadEnd::Separator | AheadEnd::Item => {
-                    self.stream.at += ahead.at;
-                    let n_bytes = self.stream.place.offset + self.stream.at as u64 - offset;
+                    self.stream.at = at;
+                    let n_bytes = place.offset + ahead.at as u64 - offset;
                     self.first_window = (n_bytes as usize).saturating_mul(2).max(WINDOW);
                     let is_item = matches!(ahead.end, AheadEnd::Item);
                     self.n_left += u32::from(is_item);
@@ -75,17 +78,21 @@ impl Splitter<'_, '_> {
                 AheadEnd::Starved { .. } | AheadEnd::BeforeItem if is_bad => {
                     return self.broken(start + n_valid, Problem::Utf8);
                 }
-                AheadEnd::TooLarge { begun: at } => return self.too_large_item(Begun::new(self, start, at, begun)),
+                AheadEnd::TooLarge { begun: from } => {
+                    let here = place.after(&self.stream.bytes[start..at]);
+                    return self.too_large_item(Begun::new(self, start, from, (at, here), begun));
+                }
                 AheadEnd::Starved { .. } | AheadEnd::BeforeItem => {
-                    let at = if let AheadEnd::Starved { begun } = ahead.end { begun } else { None };
-                    let beginning = Begun::new(self, start, at.unwrap_or(ahead.at as isize), begun);
-                    if place.offset + (end - start) as u64 - beginning.place.offset > max_item_bytes {
-                        return self.too_large_item(beginning);
+                    let from = if let AheadEnd::Starved { begun } = ahead.end { begun } else { None };
+                    place = place.after(&self.stream.bytes[start..at]);
+                    let item = Begun::new(self, start, from.unwrap_or(ahead.at as isize), (at, place), begun);
+                    if place.offset + (end - at) as u64 - item.place.offset > max_item_bytes {
+                        return self.too_large_item(item);
                     }
-                    begun = at.map(|_| beginning);
-                    self.stream.at += ahead.at;
+                    begun = from.map(|_| item);
+                    self.stream.at = at;
                     if end == self.stream.bytes.len() {
-                        self.read_on()?;
+                        self.read_on(place)?;
                     }
                     n_shown = n_shown.saturating_mul(4);
                 }
@@ -94,11 +101,11 @@ impl Splitter<'_, '_> {
     }
 
     /// Forgets what was parsed, and reads more behind what is left.
-    fn read_on(&mut self) -> Result<()> {
+    fn read_on(&mut self, place: Place) -> Result<()> {
         if !self.emit.wants_more() {
             return Err(SplitError::Stopped);
         }
-        self.stream.forget(self.stream.at);
+        self.stream.forget_up_to(self.stream.at, place);
         if self.stream.more()? {
             return Ok(());
         }
@@ -116,13 +123,22 @@ impl Splitter<'_, '_> {
 }
 
 impl Begun {
-    /// Where an item begins, counted from a byte of the buffer; if that is gone, it was noted `before`.
-    fn new(splitter: &Splitter<'_, '_>, from: usize, at: isize, before: Option<Begun>) -> Begun {
+    /// Where an item begins, counted from a byte of the buffer: not far before a place that is known, as a rule. If
+    /// that is gone, it was noted `before`.
+    fn new(
+        splitter: &Splitter<'_, '_>,
+        from: usize,
+        at: isize,
+        (known_at, known): (usize, Place),
+        before: Option<Begun>,
+    ) -> Begun {
         match (usize::try_from(at), before) {
             (Err(_), Some(before)) => before,
             (at, _) => {
                 let start = from + at.unwrap_or(0);
-                Begun { place: splitter.stream.place(start), head: splitter.head_at(start).to_vec() }
+                let place = known.before(&splitter.stream.bytes[start..known_at]);
+                let place = place.unwrap_or_else(|| splitter.stream.place(start));
+                Begun { place, head: splitter.head_at(start).to_vec() }
             }
         }
     }
