@@ -59,6 +59,30 @@ fn the_first_fault_is_reported_whatever_the_threads() {
     }
 }
 
+#[test]
+fn the_first_place_is_the_example_whichever_trace_comes_first_by_its_id() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths: Vec<String> = [("a.jsonl", "f"), ("b.jsonl", "1")]
+        .map(|(name, digit)| {
+            let span = format!(
+                r#"{{"traceId":"{0}","spanId":"{1}","name":"o","startTimeUnixNano":"600000000000000000","endTimeUnixNano":"600000000000000009"}}"#,
+                digit.repeat(32),
+                digit.repeat(16),
+            );
+            let path = directory.path().join(name);
+            std::fs::write(&path, format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#)).unwrap();
+            path.to_str().unwrap().to_owned()
+        })
+        .into();
+    for threads in ["1", "2"] {
+        let report = stdout(&["--json", "--threads", threads, &paths[0], &paths[1]]);
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let skipped = &report["input"]["skipped"][0];
+        assert_eq!(skipped["count"], 2);
+        assert!(skipped["example"].as_str().unwrap().contains("a.jsonl"), "{threads} threads: {skipped}");
+    }
+}
+
 /// A capture made larger than what one thread takes at once.
 fn capture(seed: u64) -> Vec<u8> {
     let mut bytes = Vec::new();

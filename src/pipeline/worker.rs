@@ -331,8 +331,9 @@ impl<C: Consumer> Finisher<C> {
             }
             self.tally.repairs.split_traces += u64::from(complete.is_split);
             if !take(&mut self.assembler, &mut self.consumer, &mut self.tally, &mut draft) {
+                // They come by id, not by place.
                 let (source, place) = complete.first;
-                self.tally.skips.add(IMPLAUSIBLE, source, || place);
+                self.tally.skips.add_many(IMPLAUSIBLE, 1, source, place);
             }
         }
         Ok(())

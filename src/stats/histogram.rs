@@ -95,7 +95,8 @@ impl Histogram {
     pub fn quantiles(&self, quantiles: &[f64]) -> Vec<u64> {
         let whole = self.compacted();
         let n_values = whole.counts.iter().map(|&n| u128::from(n)).sum();
-        quantiles.iter().map(|&it| whole.value_at_rank(rank(it, n_values))).collect()
+        let ranks: Vec<u128> = quantiles.iter().map(|&it| rank(it, n_values)).collect();
+        whole.values_at_ranks(&ranks)
     }
 
     /// The buckets in use, in rising order.
@@ -108,15 +109,23 @@ impl Histogram {
         pairs(&whole.buckets, &whole.counts).map(bucket).collect()
     }
 
-    fn value_at_rank(&self, rank: u128) -> u64 {
-        let mut n_values = 0;
-        for (bucket, count) in pairs(&self.buckets, &self.counts) {
-            n_values += u128::from(count);
-            if n_values >= rank {
-                return range_of(bucket).1;
+    /// The values of these ranks, found in one go where they rise.
+    fn values_at_ranks(&self, ranks: &[u128]) -> Vec<u64> {
+        let mut values = Vec::with_capacity(ranks.len());
+        let (mut idx, mut n_before) = (0, 0u128);
+        let mut last_rank = 0;
+        for &rank in ranks {
+            if rank < last_rank {
+                (idx, n_before) = (0, 0);
             }
+            last_rank = rank;
+            while idx < self.counts.len() && n_before + u128::from(self.counts[idx]) < rank {
+                n_before += u128::from(self.counts[idx]);
+                idx += 1;
+            }
+            values.push(self.buckets.get(idx).map_or(0, |&it| range_of(it).1));
         }
-        0
+        values
     }
 
     /// The same with nothing pending.
