@@ -83,6 +83,21 @@ fn the_first_place_is_the_example_whichever_trace_comes_first_by_its_id() {
     }
 }
 
+#[test]
+fn the_errors_of_a_span_are_told_alike_in_whatever_order_they_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = std::fs::read_to_string(fixture("formats/elastic-apm-intake.json")).unwrap();
+    let error = capture.lines().find(|it| it.starts_with(r#"{"error""#)).unwrap();
+    let other = error.replace("bank answered", "a clerk answered").replace("e000000000000003", "e000000000000004");
+    let reports = [[error, &other], [&other, error]].map(|errors| {
+        let path = directory.path().join("capture.json");
+        std::fs::write(&path, capture.replace(error, &errors.join("\n"))).unwrap();
+        stdout(&["--json", path.to_str().unwrap()])
+    });
+    assert!(reports[0].contains("a clerk answered"));
+    assert_eq!(reports[0], reports[1]);
+}
+
 /// A capture made larger than what one thread takes at once.
 fn capture(seed: u64) -> Vec<u8> {
     let mut bytes = Vec::new();

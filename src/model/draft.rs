@@ -122,6 +122,9 @@ pub enum NoDuration {
     Missing,
 }
 
+/// Keys and values of attributes.
+type SpelledOut = Vec<(&'static str, String)>;
+
 /// How much a draft holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DraftMark {
@@ -326,13 +329,25 @@ impl Draft {
             by_id.entry(supplement.id.clone()).or_default().push(supplement);
         }
         for idx in 0..self.spans.len() {
-            let Some(found) = by_id.remove(&self.spans[idx].id) else { continue };
+            let Some(mut found) = by_id.remove(&self.spans[idx].id) else { continue };
+            if found.len() > 1 {
+                // They may have come in any order.
+                found.sort_by_cached_key(|it| self.spelled_out(it));
+            }
             let runs = std::iter::once(&self.spans[idx]).chain(&found);
             let (attributes, events): (Vec<Run>, Vec<Run>) = runs.map(|it| (it.attributes, it.events)).unzip();
             self.spans[idx].attributes = joined(&mut self.attributes, &attributes);
             self.spans[idx].events = joined(&mut self.events, &events);
         }
         by_id.values().map(|it| it.len() as u64).sum()
+    }
+
+    /// All that is said of a span by a supplement, to be sorted by.
+    fn spelled_out(&self, supplement: &DraftSpan) -> (Vec<(Option<i64>, SpelledOut)>, SpelledOut) {
+        let spelled = |run| self.attributes_of(run).iter().map(|it| (it.key.as_str(), self.text(it.value).to_owned()));
+        let events = self.events[supplement.events.range()].iter();
+        let events = events.map(|it| (it.at_ns, spelled(it.attributes).collect())).collect();
+        (events, spelled(supplement.attributes).collect())
     }
 
     /// A number that is the same for the same spans in the same order, and (almost surely) no other; in this
