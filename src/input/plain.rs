@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::split::{Emit, SplitError, SplitOptions, split};
+use super::split::{Emit, SplitError, SplitOptions, Window, split};
 use super::stream::{Buffer, Chunk, Origin, Stream};
-use super::{Batch, FORMATS, Parser, Sink, format_by_name, jaeger, parse};
+use super::{Ahead, Batch, FORMATS, Parser, Sink, format_by_name, jaeger, parse};
 use crate::model::{Draft, Id, Kind, NoDuration, Run, ValueType, Wanted};
 
 /// Everything that was read.
@@ -81,26 +81,17 @@ impl Plain {
     }
 }
 
-/// Reads a source to its end on one thread, as a run does up to the assembling; `None` if it is broken.
-pub(super) fn read(format: &str, mut bytes: &[u8], wanted: &Arc<Wanted>) -> Option<Plain> {
-    struct Reading {
-        parser: Box<dyn Parser>,
-        plain: Plain,
-        is_broken: bool,
-    }
-    impl Emit for Reading {
-        fn emit(&mut self, chunk: Chunk) -> bool {
-            let mut sink = ChunkSink { chunk: &chunk, start: 0, plain: &mut self.plain };
-            self.is_broken |= parse(&mut *self.parser, &chunk, &mut sink).is_err();
-            !self.is_broken
-        }
-
-        fn spare(&mut self) -> Option<Buffer> {
-            None
-        }
-    }
+/// Reads a source to its end on one thread, as a run does up to the assembling; `None` if it is broken. Elements
+/// are cut out, or parsed where they stand if their format's are.
+pub(super) fn read(format: &str, mut bytes: &[u8], wanted: &Arc<Wanted>, in_place: bool) -> Option<Plain> {
     let format = format_by_name(format)?;
-    let mut reading = Reading { parser: FORMATS[format].parser(wanted), plain: Plain::default(), is_broken: false };
+    let mut reading = Reading {
+        parser: FORMATS[format].parser(wanted),
+        plain: Plain::default(),
+        is_broken: false,
+        in_place,
+        element: 0,
+    };
     let options = SplitOptions { lenient: false, max_element_bytes: u64::MAX, format: Some(format) };
     let mut stream = Stream::new(&mut bytes);
     let origin = Origin { source: 0, format };
@@ -109,16 +100,42 @@ pub(super) fn read(format: &str, mut bytes: &[u8], wanted: &Arc<Wanted>) -> Opti
     (!is_broken).then_some(reading.plain)
 }
 
-struct ChunkSink<'a> {
-    chunk: &'a Chunk,
-    /// Where the element begins.
-    start: usize,
+struct Reading {
+    parser: Box<dyn Parser>,
+    plain: Plain,
+    is_broken: bool,
+    in_place: bool,
+    /// Where the element at hand begins in the source.
+    element: u64,
+}
+
+impl Emit for Reading {
+    fn emit(&mut self, chunk: Chunk) -> bool {
+        let mut sink = PlainSink { offset: chunk.place.offset, element: &mut self.element, plain: &mut self.plain };
+        self.is_broken |= parse(&mut *self.parser, &chunk, &mut sink).is_err();
+        !self.is_broken
+    }
+
+    fn spare(&mut self) -> Option<Buffer> {
+        None
+    }
+
+    fn items(&mut self, window: &Window<'_>) -> Option<Ahead> {
+        let mut sink = PlainSink { offset: window.place.offset, element: &mut self.element, plain: &mut self.plain };
+        if self.in_place { self.parser.items(window, &mut sink) } else { None }
+    }
+}
+
+struct PlainSink<'a> {
+    /// Where the bytes at hand begin in the source.
+    offset: u64,
+    element: &'a mut u64,
     plain: &'a mut Plain,
 }
 
-impl Sink for ChunkSink<'_> {
+impl Sink for PlainSink<'_> {
     fn begin(&mut self, start: usize) {
-        self.start = start;
+        *self.element = self.offset + start as u64;
     }
 
     fn trace(&mut self, draft: &mut Draft) {
@@ -136,15 +153,15 @@ impl Sink for ChunkSink<'_> {
     fn incomplete(&mut self, _: &str) {}
 
     fn skip(&mut self, reason: &'static str, at: usize) {
-        self.plain.skips.push((self.chunk.place(self.start + at).offset, reason));
+        self.plain.skips.push((*self.element + at as u64, reason));
     }
 }
 
 /// Panics unless Jaeger's JSON is read as by the plain reference, all of it and what reports need of it.
 pub fn check_jaeger(bytes: &[u8]) {
-    for wanted in [Wanted::all(), Wanted::with([])] {
+    for (wanted, in_place) in [(Wanted::all(), false), (Wanted::all(), true), (Wanted::with([]), true)] {
         let expected = jaeger::reference::read(bytes, &wanted).map(Plain::in_order);
-        let found = read("jaeger", bytes, &Arc::new(wanted)).map(Plain::in_order);
+        let found = read("jaeger", bytes, &Arc::new(wanted), in_place).map(Plain::in_order);
         if found == expected {
             continue;
         }
@@ -184,7 +201,7 @@ mod tests {
         // There is something to compare.
         let all = Arc::new(Wanted::all());
         let spans: Vec<PlainSpan> =
-            fixtures().iter().flat_map(|it| read("jaeger", it, &all)).flat_map(|it| it.spans).collect();
+            fixtures().iter().flat_map(|it| read("jaeger", it, &all, true)).flat_map(|it| it.spans).collect();
         let count = |test: fn(&PlainSpan) -> bool| spans.iter().filter(|it| test(it)).count();
         assert!(count(|it| !it.attributes.is_empty() && it.service.is_some()) > 50);
         assert!(count(|it| !it.references.is_empty()) > 20 && count(|it| !it.events.is_empty()) > 5);
