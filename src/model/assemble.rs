@@ -9,7 +9,7 @@ mod skew;
 mod zipkin;
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
@@ -18,7 +18,9 @@ use hashbrown::HashTable;
 use super::attributes::{Run, ValueType};
 use super::derive::{self, DeriveOptions};
 use super::draft::{Draft, DraftSpan, LinkRules, NoDuration};
-use super::{FARTHEST_NS, Id, Kind, PLAUSIBLE_FROM_NS, Repairs, Root, Section, Span, Trace, critical_path, semantics};
+use super::{
+    FARTHEST_NS, Id, Kind, Name, PLAUSIBLE_FROM_NS, Repairs, Root, Section, Span, Trace, critical_path, semantics,
+};
 
 const NONE: u32 = u32::MAX;
 
@@ -32,8 +34,12 @@ pub struct Assembler {
     walker: critical_path::Walker,
     /// Where each span of the draft has gone.
     place: Vec<u32>,
+    operations: Operations,
     spares: Spares,
 }
+
+/// The number of each service, operation and kind met.
+type Operations = HashMap<(Name, Name, Option<Kind>), u32, FixedState>;
 
 /// Memory of the trace before, for the next.
 #[derive(Debug, Default)]
@@ -231,7 +237,7 @@ impl Assembler {
             let children = Run { start: next_child, end: next_child + n_children };
             next_child += n_children;
             let parent = (links.parent[idx] != NONE).then(|| links.parent[idx]);
-            spans.push(emit_span(&draft, idx, links.start_ns[idx], parent, place, children, links));
+            spans.push(emit_span(&draft, idx, parent, place, children, links, &mut self.operations));
         }
         let n_roots = links.n_roots() as u32;
         repairs.orphans = spans[..n_roots as usize].iter().filter(|it| it.orphan).count() as u64;
@@ -288,18 +294,22 @@ fn count_gaps(draft: &Draft, repairs: &mut Repairs) {
 fn emit_span(
     draft: &Draft,
     idx: usize,
-    start_ns: i64,
     parent: Option<u32>,
     place: &[u32],
     children: Run,
     links: &Links,
+    operations: &mut Operations,
 ) -> Span {
     let span = &draft.spans[idx];
+    let start_ns = links.start_ns[idx];
+    let service = draft.service(span);
+    let next = operations.len() as u32;
+    let operation_number = *operations.entry((service, span.operation, span.kind)).or_insert(next);
     let of_message = parent
         .is_some_and(|it| draft.spans[it as usize].kind == Some(Kind::Producer) && span.kind == Some(Kind::Consumer));
     Span {
         id: span.id.clone(),
-        service: draft.service(span),
+        service,
         operation: span.operation,
         start_ns,
         // A start that was filled in may leave no room for the duration.
@@ -312,6 +322,7 @@ fn emit_span(
         orphan: parent.is_none() && links.named[idx],
         shared: span.shared,
         children,
+        operation_number,
         drafted: idx as u32,
     }
 }

@@ -83,6 +83,8 @@ pub struct Span {
     /// The server half of an id used on both sides of a call.
     pub shared: bool,
     pub(crate) children: Run,
+    /// The number of its service, operation and kind among those that its assembler met.
+    pub(crate) operation_number: u32,
     /// Which span of the draft it was, where its attributes, events and process are found.
     pub(crate) drafted: u32,
 }

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
+use super::by_operation::ByOperation;
 use super::share::{self, Share};
-use super::{Pass, PassOptions, sorted};
+use super::{Pass, PassOptions};
 use crate::model::{Id, Kind, Name, Trace, semantics};
 use crate::report::{Cell, Column, Report, Section, Table, words};
 use crate::stats::{Top, ms, percent};
@@ -19,13 +20,12 @@ use crate::stats::{Top, ms, percent};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Bottlenecks {
     options: Options,
-    #[serde(with = "sorted")]
-    operations: HashMap<(Name, Name), Operation, FixedState>,
+    operations: ByOperation<(Name, Name), Operation>,
     /// Numbers the traces, to count each once for an operation.
     #[serde(skip)]
     n_observed: u64,
     #[serde(skip)]
-    in_trace: HashMap<(Name, Name), Waited, FixedState>,
+    in_trace: HashMap<usize, Waited, FixedState>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -146,15 +146,15 @@ impl Pass for Bottlenecks {
             cut: options.cut(),
             rows: options.rows(),
         };
-        Bottlenecks { options, operations: HashMap::default(), n_observed: 0, in_trace: HashMap::default() }
+        Bottlenecks { options, operations: ByOperation::default(), n_observed: 0, in_trace: HashMap::default() }
     }
 
     fn observe(&mut self, trace: &Trace) {
         self.n_observed += 1;
         let options = self.options;
         for span in trace.spans() {
-            let operation =
-                self.operations.entry((span.service, span.operation)).or_insert_with(|| Operation::new(&options));
+            let place = self.operations.place(span, (span.service, span.operation), || Operation::new(&options));
+            let operation = self.operations.at(place);
             if operation.last_trace != self.n_observed {
                 operation.last_trace = self.n_observed;
                 operation.n_traces += 1;
@@ -166,25 +166,19 @@ impl Pass for Bottlenecks {
         let root_ns = last.end_ns - first.start_ns;
         self.sum_up(trace);
         #[expect(clippy::iter_over_hash_type, reason = "each goes to a place of its own")]
-        for (key, waited) in self.in_trace.drain() {
-            let operation = self.operations.get_mut(&key).expect("all spans were looked at");
-            operation.add(trace, &waited, root_ns, options.threshold);
+        for (place, waited) in self.in_trace.drain() {
+            self.operations.at(place).add(trace, &waited, root_ns, options.threshold);
         }
     }
 
     fn merge(&mut self, other: Bottlenecks) {
         let options = self.options;
-        #[expect(clippy::iter_over_hash_type, reason = "sums do not show the order")]
-        for (key, theirs) in other.operations {
-            self.operations.entry(key).or_insert_with(|| Operation::new(&options)).merge(theirs);
-        }
+        self.operations.merge(other.operations, || Operation::new(&options), Operation::merge);
     }
 
     fn finish(self) -> BottlenecksReport {
-        let mut bottlenecks: Vec<Bottleneck> = sorted::entries(&self.operations)
-            .into_iter()
-            .filter_map(|(key, it)| it.report(*key, &self.options))
-            .collect();
+        let mut bottlenecks: Vec<Bottleneck> =
+            self.operations.entries().into_iter().filter_map(|(key, it)| it.report(*key, &self.options)).collect();
         // Stable: equal times stay in the order of names.
         bottlenecks.sort_by_key(|it| Reverse(it.waited_ns));
         let total = bottlenecks.len();
@@ -202,7 +196,9 @@ impl Bottlenecks {
         for sections in by_span.chunk_by(|a, b| a.0 == b.0) {
             let span = trace.span(sections[0].0);
             let ns: i64 = sections.iter().map(|it| it.1).sum();
-            let waited = self.in_trace.entry((span.service, span.operation)).or_default();
+            let key = (span.service, span.operation);
+            let place = self.operations.place(span, key, || Operation::new(&self.options));
+            let waited = self.in_trace.entry(place).or_default();
             waited.ns += ns;
             waited.has_error |= span.error;
             if ns > waited.span_ns {

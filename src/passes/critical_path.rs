@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::by_operation::ByOperation;
 use super::share::Share;
-use super::{Pass, PassOptions, sorted};
+use super::{Pass, PassOptions};
 use crate::model::{Id, Name, Root, Trace};
 use crate::report::{Cell, Column, Report, Section, Table, words};
 use crate::stats::{Top, ms, percent};
@@ -22,8 +23,7 @@ pub(super) struct CriticalPath {
     longest: Top<RootPath>,
     /// The durations of all main roots.
     total_ns: u128,
-    #[serde(with = "sorted")]
-    operations: HashMap<(Name, Name), OnPath, FixedState>,
+    operations: ByOperation<(Name, Name), OnPath>,
     call_paths: CallPaths,
     /// Numbers the traces, to count each once for an operation.
     #[serde(skip)]
@@ -197,7 +197,7 @@ impl Pass for CriticalPath {
             longest: Top::new(options.always_cut()),
             options: Options { cut: options.cut(), rows: options.rows() },
             total_ns: 0,
-            operations: HashMap::default(),
+            operations: ByOperation::default(),
             call_paths: CallPaths::default(),
             n_observed: 0,
             place: Vec::new(),
@@ -219,7 +219,8 @@ impl Pass for CriticalPath {
             let span = trace.span(section.span);
             let self_ns = (section.end_ns - section.start_ns).unsigned_abs();
             self.total_ns += u128::from(self_ns);
-            let operation = self.operations.entry((span.service, span.operation)).or_default();
+            let place = self.operations.place(span, (span.service, span.operation), OnPath::default);
+            let operation = self.operations.at(place);
             operation.self_ns += u128::from(self_ns);
             if operation.last_trace != self.n_observed {
                 operation.last_trace = self.n_observed;
@@ -232,20 +233,20 @@ impl Pass for CriticalPath {
     fn merge(&mut self, other: CriticalPath) {
         self.longest.merge(other.longest);
         self.total_ns += other.total_ns;
-        #[expect(clippy::iter_over_hash_type, reason = "sums do not show the order")]
-        for (key, theirs) in other.operations {
-            let mine = self.operations.entry(key).or_default();
+        self.operations.merge(other.operations, OnPath::default, |mine, theirs| {
             mine.self_ns += theirs.self_ns;
             mine.n_traces += theirs.n_traces;
-        }
+        });
         self.call_paths.merge(&other.call_paths);
     }
 
     fn finish(self) -> CriticalPathReport {
         let total_ns = self.total_ns;
-        let mut operations: Vec<OperationReport> = sorted::entries(&self.operations)
+        let mut operations: Vec<OperationReport> = self
+            .operations
+            .entries()
             .into_iter()
-            .map(|(&(service, operation), it)| OperationReport {
+            .map(|&((service, operation), ref it)| OperationReport {
                 service,
                 operation,
                 self_ms: wide_ms(it.self_ns),

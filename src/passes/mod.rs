@@ -5,6 +5,7 @@
 //! the order of observing and merging cannot be seen, and a state written and read back is the same.
 
 mod bottlenecks;
+mod by_operation;
 mod critical_path;
 mod dependencies;
 mod erased;

@@ -1,13 +1,11 @@
 //! How long each operation takes, with its callees and without.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
+use super::by_operation::ByOperation;
 use super::summary::ms_cell;
-use super::{Pass, PassOptions, sorted};
+use super::{Pass, PassOptions};
 use crate::model::{Kind, Name, Trace};
 use crate::report::{Cell, Column, Report, Section, Table};
 use crate::stats::{Distribution, DurationStats};
@@ -18,8 +16,7 @@ type Key = (Name, Name, Option<Kind>);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Performance {
     options: Options,
-    #[serde(with = "sorted")]
-    operations: HashMap<Key, Operation, FixedState>,
+    operations: ByOperation<Key, Operation>,
     /// Numbers the traces, to count each once for an operation.
     #[serde(skip)]
     n_observed: u64,
@@ -101,13 +98,15 @@ impl Pass for Performance {
 
     fn new(args: &PerformanceArgs, options: &PassOptions) -> Performance {
         let options = Options { sort: args.sort, cut: options.cut(), rows: options.rows() };
-        Performance { options, operations: HashMap::default(), n_observed: 0 }
+        Performance { options, operations: ByOperation::default(), n_observed: 0 }
     }
 
     fn observe(&mut self, trace: &Trace) {
         self.n_observed += 1;
         for span in trace.spans() {
-            let operation = self.operations.entry((span.service, span.operation, span.kind)).or_default();
+            let key = (span.service, span.operation, span.kind);
+            let place = self.operations.place(span, key, Operation::default);
+            let operation = self.operations.at(place);
             operation.n_spans += 1;
             operation.n_errors += u64::from(span.error);
             if operation.last_trace != self.n_observed {
@@ -122,21 +121,19 @@ impl Pass for Performance {
     }
 
     fn merge(&mut self, other: Performance) {
-        #[expect(clippy::iter_over_hash_type, reason = "sums do not show the order")]
-        for (key, theirs) in other.operations {
-            let mine = self.operations.entry(key).or_default();
+        self.operations.merge(other.operations, Operation::default, |mine, theirs| {
             mine.n_spans += theirs.n_spans;
             mine.n_errors += theirs.n_errors;
             mine.n_traces += theirs.n_traces;
             mine.durations.merge(theirs.durations);
             mine.self_times.merge(theirs.self_times);
-        }
+        });
     }
 
     fn finish(self) -> PerformanceReport {
         let sort = self.options.sort;
         let mut operations: Vec<OperationReport> =
-            sorted::entries(&self.operations).into_iter().map(|(key, it)| operation(*key, it, sort)).collect();
+            self.operations.entries().into_iter().map(|(key, it)| operation(*key, it, sort)).collect();
         // Stable: equal ranks stay in the order of names.
         operations.sort_by_key(|it| Reverse(it.rank));
         let total = operations.len();
