@@ -89,13 +89,19 @@ fn the_errors_of_a_span_are_told_alike_in_whatever_order_they_come() {
     let capture = std::fs::read_to_string(fixture("formats/elastic-apm-intake.json")).unwrap();
     let error = capture.lines().find(|it| it.starts_with(r#"{"error""#)).unwrap();
     let other = error.replace("bank answered", "a clerk answered").replace("e000000000000003", "e000000000000004");
-    let reports = [[error, &other], [&other, error]].map(|errors| {
-        let path = directory.path().join("capture.json");
-        std::fs::write(&path, capture.replace(error, &errors.join("\n"))).unwrap();
-        stdout(&["--json", path.to_str().unwrap()])
-    });
+    // Reports of the failing span, equal and not, in any order as well.
+    let span = capture.lines().find(|it| it.contains(r#""id":"1000000000000003""#) && *it != error).unwrap();
+    let longer = span.replacen(r#""context":{"#, r#""context":{"tags":{"x":"y"},"#, 1);
+    assert_ne!(longer, span);
+    let reports =
+        [[error, &other, span, &longer], [&longer, &other, span, error], [span, &longer, error, &other]].map(|lines| {
+            let path = directory.path().join("capture.json");
+            std::fs::write(&path, capture.replace(error, &lines.join("\n"))).unwrap();
+            stdout(&["--json", path.to_str().unwrap()])
+        });
     assert!(reports[0].contains("a clerk answered"));
     assert_eq!(reports[0], reports[1]);
+    assert_eq!(reports[0], reports[2]);
 }
 
 /// A capture made larger than what one thread takes at once.

@@ -76,7 +76,8 @@ impl Assembler {
 
     /// Builds the trees of a draft that has an id and at least one span.
     pub fn assemble(&mut self, mut draft: Draft) -> Trace {
-        let mut repairs = Repairs { lone_supplements: draft.join_supplements(), ..Repairs::default() };
+        let mut repairs = Repairs::default();
+        let supplements = draft.take_supplements();
         forget_zero_starts(&mut draft);
         let mut decided = Vec::new();
         let is_doubled = self.index_spans(&draft);
@@ -88,6 +89,7 @@ impl Assembler {
         if is_doubled {
             self.index_spans(&draft);
         }
+        repairs.lone_supplements = draft.join_supplements(supplements);
         self.link(&draft, &decided, &mut repairs);
         self.cut_cycles(&draft, &mut repairs);
         self.links.list_children();

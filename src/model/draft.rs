@@ -316,19 +316,28 @@ impl Draft {
         Run { start, end: self.attribute_mark() }
     }
 
-    /// Joins supplements with the spans they belong to; gives how many belong to none that is there.
-    pub(crate) fn join_supplements(&mut self) -> u64 {
+    /// Takes the supplements out from among the spans.
+    pub(crate) fn take_supplements(&mut self) -> Vec<DraftSpan> {
         if !self.spans.iter().any(|it| it.supplement) {
+            return Vec::new();
+        }
+        let (supplements, spans) = std::mem::take(&mut self.spans).into_iter().partition(|it| it.supplement);
+        self.spans = spans;
+        supplements
+    }
+
+    /// Joins supplements with the spans they belong to, of which no two are the same any more; gives how many
+    /// belong to none that is there. Of the two halves of a shared id the server's is meant.
+    pub(crate) fn join_supplements(&mut self, supplements: Vec<DraftSpan>) -> u64 {
+        if supplements.is_empty() {
             return 0;
         }
-        let (supplements, spans): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.spans).into_iter().partition(|it| it.supplement);
-        self.spans = spans;
         let mut by_id: HashMap<Id, Vec<DraftSpan>> = HashMap::new();
         for supplement in supplements {
             by_id.entry(supplement.id.clone()).or_default().push(supplement);
         }
-        for idx in 0..self.spans.len() {
+        let (servers, others): (Vec<usize>, Vec<usize>) = (0..self.spans.len()).partition(|it| self.spans[*it].shared);
+        for idx in servers.into_iter().chain(others) {
             let Some(mut found) = by_id.remove(&self.spans[idx].id) else { continue };
             if found.len() > 1 {
                 // They may have come in any order.
