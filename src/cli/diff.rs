@@ -141,10 +141,16 @@ pub(super) fn diff_plan(matches: &ArgMatches) -> Result<DiffPlan, clap::Error> {
     let (mut before, mut after) = (side(matches, output()?)?, side(matches, output()?)?);
     before.inputs.truncate(1);
     after.inputs.drain(..1);
+    let threads = before.threads;
     Ok(DiffPlan {
         before,
         after,
-        options: Options { tolerance: args.tolerance as f64 / 1e6, min_abs_ns: args.min_abs.ns, alpha: args.alpha },
+        options: Options {
+            tolerance: args.tolerance as f64 / 1e6,
+            min_abs_ns: args.min_abs.ns,
+            alpha: args.alpha,
+            threads,
+        },
         calibrate: args.calibrate,
         all: args.all,
         rows: PassOptions { top: args.top, ..PassOptions::default() }.rows(),

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use super::alike::Alike;
 use super::change::{Change, Metric, Verdict};
@@ -22,11 +23,13 @@ pub struct Options {
     pub min_abs_ns: i64,
     /// The share of false discoveries among all.
     pub alpha: f64,
+    /// How many threads compare.
+    pub threads: NonZeroUsize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { tolerance: 0.13, min_abs_ns: 1_000_000, alpha: 0.05 }
+        Options { tolerance: 0.13, min_abs_ns: 1_000_000, alpha: 0.05, threads: NonZeroUsize::MIN }
     }
 }
 

@@ -26,6 +26,7 @@ mod novel;
 mod rows;
 mod sample;
 mod sentences;
+mod side_by_side;
 #[cfg(test)]
 mod sketches;
 mod structure;
