@@ -146,6 +146,16 @@ fn what_looks_like_a_trace_inside_of_one_is_none() {
 }
 
 #[test]
+fn places_of_traces_that_were_held_back_are_the_same() {
+    // Copies that differ, of times that are none.
+    let text = String::from_utf8(capture(16)).unwrap().replace(r#""startTime":179"#, r#""startTime":17"#);
+    let end = text.rfind(']').unwrap();
+    let behind = text[text.find('[').unwrap() + 1..end].replace(r#""GET""#, r#""PUT""#);
+    let both = format!("{},\n{behind}{}", &text[..end], &text[end..]);
+    alike_from_all_threads("held back", both.as_bytes(), 0);
+}
+
+#[test]
 fn one_trace_of_many_megabytes_among_others_is_read() {
     let (small, mut huge) = (String::from_utf8(capture(12)).unwrap(), Vec::new());
     generate::write_one_huge_trace(&mut huge, 4_000).unwrap();

@@ -63,7 +63,14 @@ impl<'a, C: Consumer> Worker<'a, C> {
         let format = chunk.origin.format;
         let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
         let piece = Piece { bytes: &chunk.bytes, origin: chunk.origin, place: chunk.place };
-        let mut sink = ElementSink { shared: self.shared, stage: &mut self.stage, piece, start: 0, begun: None };
+        let mut sink = ElementSink {
+            shared: self.shared,
+            stage: &mut self.stage,
+            known: (0, chunk.place),
+            piece,
+            start: 0,
+            begun: None,
+        };
         if let Err(fault) = parse(&mut **parser, chunk, &mut sink) {
             self.shared.report(chunk.origin, chunk.place(fault.at), fault.problem.to_string());
             return false;
@@ -119,7 +126,8 @@ impl<C: Consumer> Emit for Worker<'_, C> {
         let parser = self.parsers[format].get_or_insert_with(|| FORMATS[format].parser(&self.wanted));
         let piece = Piece { bytes: window.text.as_bytes(), origin: window.origin, place: window.place };
         let (shared, stage) = (self.shared, &mut self.stage);
-        let mut sink = ElementSink { shared, stage, piece, start: self.open, begun: window.begun };
+        let mut sink =
+            ElementSink { shared, stage, known: (0, window.place), piece, start: self.open, begun: window.begun };
         let ahead = parser.items(window, &mut sink)?;
         if let AheadEnd::Starved { begun: Some(begun) } = ahead.end {
             self.open = begun - ahead.at as isize;
@@ -153,9 +161,25 @@ struct ElementSink<'a, C> {
     start: isize,
     /// Where it began, if that was before these bytes.
     begun: Option<Place>,
+    /// A byte whose place is known: lines are counted on from there.
+    known: (usize, Place),
 }
 
 impl<C> ElementSink<'_, C> {
+    /// Where the element stands in its source.
+    fn element_place(&mut self) -> Place {
+        let start = usize::try_from(self.start).unwrap_or(0);
+        let (at, place) = self.known;
+        self.begun.unwrap_or_else(|| {
+            let place = match self.piece.bytes.get(at..start) {
+                Some(between) => place.after(between),
+                None => self.piece.place(start),
+            };
+            self.known = (start, place);
+            place
+        })
+    }
+
     fn hold_loose(&mut self, draft: &Draft, id: &Id, spans: impl Iterator<Item = usize> + Clone) {
         let source = self.stage.tally.sources.entry(self.piece.origin.source).or_default();
         source.n_spans += n_spans(spans.clone().map(|it| &draft.spans[it]));
@@ -174,8 +198,7 @@ impl<C> ElementSink<'_, C> {
         spans: impl Iterator<Item = usize>,
         chain: impl FnOnce(&mut Seen, Segment, usize, Place) -> Option<Segment>,
     ) {
-        // About where the element stands: its chunk's place, which costs nothing to know.
-        let (source, place) = (self.piece.origin.source, self.piece.place);
+        let (source, place) = (self.piece.origin.source, self.element_place());
         let keeper = &mut self.stage.keeper;
         let outcome = keeper.keep(draft, id, spans).and_then(|segment| {
             let before = chain(&mut self.shared.seen(), segment, source, place);
@@ -210,9 +233,8 @@ impl<C: Consumer> Sink for ElementSink<'_, C> {
             Admission::First => {
                 if !self.stage.take(draft) {
                     let source = self.piece.origin.source;
-                    let place = self.begun;
-                    let place = || place.unwrap_or_else(|| self.piece.place(self.start.max(0) as usize));
-                    self.stage.tally.skips.add(IMPLAUSIBLE, source, place);
+                    let place = self.element_place();
+                    self.stage.tally.skips.add(IMPLAUSIBLE, source, || place);
                 }
             }
             Admission::Repeat => self.stage.tally.repairs.repeated_traces += 1,
