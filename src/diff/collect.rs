@@ -294,9 +294,16 @@ impl Collector {
     /// What was collected, under its names.
     pub fn finish(self) -> Collection {
         let spots: Vec<(Name, Name)> = self.spots.rows.iter().map(|it| it.0).collect();
-        let named = |it: Requests<u32>| {
-            let mut path: Vec<_> = it.path.into_iter().map(|(spot, on_path)| (spots[spot as usize], on_path)).collect();
-            path.sort_unstable_by_key(|it| it.0);
+        // There are many paths of few operations: names are compared once.
+        let mut in_order: Vec<u32> = (0..spots.len() as u32).collect();
+        in_order.sort_unstable_by_key(|it| spots[*it as usize]);
+        let mut ranks = vec![0u32; spots.len()];
+        for (rank, spot) in (0..).zip(in_order) {
+            ranks[spot as usize] = rank;
+        }
+        let named = |mut it: Requests<u32>| {
+            it.path.sort_unstable_by_key(|it| ranks[it.0 as usize]);
+            let path = it.path.into_iter().map(|(spot, on_path)| (spots[spot as usize], on_path)).collect();
             Requests { n: it.n, total_ns: it.total_ns, durations: it.durations, path }
         };
         let named_kinds = |it: Kinds<u32>| Kinds {

@@ -1,7 +1,9 @@
 //! The requests of one endpoint, told apart by the operations below them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
@@ -130,9 +132,23 @@ impl<K: Ord + Clone> Kinds<K> {
     }
 
     /// All requests, whatever their operations.
-    pub(super) fn whole(&self) -> Requests<K> {
+    pub(super) fn whole(&self) -> Requests<K>
+    where
+        K: Hash,
+    {
         let mut whole = Requests::default();
-        self.by_set.values().chain(&self.rest).for_each(|it| whole.merge(it.clone()));
+        // Keys are hashed rather than compared: names are long, and mostly met before.
+        let mut path: HashMap<&K, OnPath, FixedState> = HashMap::default();
+        for requests in self.by_set.values().chain(&self.rest) {
+            whole.n += requests.n;
+            whole.total_ns += requests.total_ns;
+            whole.durations.merge(requests.durations.clone());
+            for (key, on_path) in &requests.path {
+                path.entry(key).or_default().add(*on_path);
+            }
+        }
+        whole.path = path.into_iter().map(|(key, on_path)| (key.clone(), on_path)).collect();
+        whole.path.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         whole.durations.settle();
         whole
     }
