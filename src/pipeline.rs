@@ -174,9 +174,9 @@ impl Shared {
 
     fn report(&self, origin: Origin, place: Place, what: String) {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = (origin, place);
-        if fault.as_ref().is_none_or(|it| at < it.at) {
-            *fault = Some(Fault { at, what });
+        // A source may go from one format to the next.
+        if fault.as_ref().is_none_or(|it| (origin.source, place) < (it.at.0.source, it.at.1)) {
+            *fault = Some(Fault { at: (origin, place), what });
         }
         self.stopped.store(true, Ordering::Relaxed);
     }

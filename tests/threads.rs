@@ -187,3 +187,12 @@ fn faults_are_reported_alike_wherever_they_stand() {
         alike_from_all_threads("cut", &whole[..at], 2);
     }
 }
+
+#[test]
+fn of_faults_in_several_formats_the_first_is_reported() {
+    let fixture = |name: &str| std::fs::read_to_string(format!("fixtures/formats/{name}")).unwrap();
+    // The one is found where the value is parsed, the other where it is cut out.
+    let first = fixture("otel-console-go.json").replacen(r#""Code":"Unset""#, r#""Code":2026-11"#, 1);
+    let second = fixture("elastic-apm-dump.json").replacen(r#""span":{"id":""#, r#""span":{"id{"a":":"}"#, 1);
+    alike_from_all_threads("two formats", format!("{first}{second}").as_bytes(), 2);
+}

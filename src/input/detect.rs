@@ -9,7 +9,7 @@ mod texts;
 
 use super::head::Head;
 use super::json::Cursor;
-use super::{FORMATS, Sniff};
+use super::{FORMATS, Sniff, valid_text};
 
 /// Why a source has no format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,24 +53,17 @@ pub(crate) fn detect(head: &[u8], asked_for: Option<usize>) -> Result<usize, Not
     }
     match asked_for {
         Some(format) => Ok(format),
-        None => of_value(valid(first)),
+        None => of_value(valid_text(first).0),
     }
 }
 
 /// Tells the format of one value of a stream, if its keys are those of one.
 pub(crate) fn of_next_value(bytes: &[u8]) -> Option<usize> {
-    let head = Head::new(valid(bytes));
+    let head = Head::new(valid_text(bytes).0);
     if refusals::of_value(&head).is_some() {
         return None;
     }
     FORMATS.iter().position(|it| it.sniff(&head) == Sniff::Yes)
-}
-
-fn valid(bytes: &[u8]) -> &str {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(err) => std::str::from_utf8(&bytes[..err.valid_up_to()]).unwrap_or(""),
-    }
 }
 
 fn of_value(text: &str) -> Result<usize, NotDetected> {

@@ -48,8 +48,8 @@ pub(crate) use head::Head;
 pub(crate) use instant::{decimal_ns, rfc3339_ns};
 use jaeger::server_errors;
 pub use split::SplitOptions;
-use split::fault_in;
 pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, Window, split};
+use split::{fault_in, valid_text};
 pub(crate) use stream::{Buffer, Elements, PIECE, Stream};
 pub use stream::{Chunk, Origin, Place};
 

@@ -590,10 +590,7 @@ impl Splitter<'_, '_> {
         loop {
             let tail = &self.stream.bytes[self.stream.at..];
             let shown = &tail[..window.min(tail.len())];
-            let (text, bad) = match std::str::from_utf8(shown) {
-                Ok(text) => (text, false),
-                Err(err) => (std::str::from_utf8(&shown[..err.valid_up_to()]).unwrap_or(""), err.error_len().is_some()),
-            };
+            let (text, bad) = valid_text(shown);
             let mut cursor = Cursor::new(text);
             let outcome = cursor.skip();
             let at = cursor.position();
@@ -674,18 +671,32 @@ impl Splitter<'_, '_> {
 
 /// The first fault in bytes that should be one JSON value.
 pub(crate) fn fault_in(bytes: &[u8]) -> Option<Fault> {
-    let (text, bad_at) = match std::str::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(err) => {
-            let good = &bytes[..err.valid_up_to()];
-            (std::str::from_utf8(good).unwrap_or(""), err.error_len().map(|_| err.valid_up_to()))
-        }
-    };
+    let (text, is_bad) = valid_text(bytes);
+    let bad_at = is_bad.then_some(text.len());
     let mut cursor = Cursor::new(text);
     let fault = cursor.skip().and_then(|()| cursor.end()).err();
     match (fault, bad_at) {
         (Some(fault), Some(at)) if fault.problem == Problem::End => Some(Fault { at, problem: Problem::Utf8 }),
         (None, Some(at)) => Some(Fault { at, problem: Problem::Utf8 }),
         (fault, _) => fault,
+    }
+}
+
+/// The text that bytes begin with, and whether what follows it is none (rather than one that goes on).
+pub(super) fn valid_text(bytes: &[u8]) -> (&str, bool) {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(_) => valid_part(bytes),
+    }
+}
+
+#[cold]
+fn valid_part(bytes: &[u8]) -> (&str, bool) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(err) => {
+            let good = &bytes[..err.valid_up_to()];
+            (std::str::from_utf8(good).unwrap_or(""), err.error_len().is_some())
+        }
     }
 }

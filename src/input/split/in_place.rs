@@ -1,7 +1,7 @@
 //! Items of an array that are parsed where they stand, a window after the other: nothing is looked for first,
 //! and no item has to be whole in memory.
 
-use super::{CUT_OFF, Result, SplitError, Splitter, WINDOW, Window};
+use super::{CUT_OFF, Result, SplitError, Splitter, WINDOW, Window, valid_text};
 use crate::input::json::Problem;
 use crate::input::stream::Place;
 use crate::input::{AheadEnd, FORMATS};
@@ -140,25 +140,6 @@ impl Begun {
                 let place = place.unwrap_or_else(|| splitter.stream.place(start));
                 Begun { place, head: splitter.head_at(start).to_vec() }
             }
-        }
-    }
-}
-
-/// The text that bytes begin with, and whether what follows it is none (rather than one that goes on).
-fn valid_text(bytes: &[u8]) -> (&str, bool) {
-    match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => (text, false),
-        Err(_) => valid_part(bytes),
-    }
-}
-
-#[cold]
-fn valid_part(bytes: &[u8]) -> (&str, bool) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (text, false),
-        Err(err) => {
-            let good = &bytes[..err.valid_up_to()];
-            (std::str::from_utf8(good).unwrap_or(""), err.error_len().is_some())
         }
     }
 }

@@ -5,7 +5,7 @@
 //! proves the guess: items and commas must reach from the one end to the other. If any does not, all of the
 //! reading is done again without guesses, and so it is where anything is wrong, for the exact place of the fault.
 
-use super::{Result, SplitError, Splitter};
+use super::{Result, SplitError, Splitter, valid_text};
 use crate::input::json::{Cursor, Scanner};
 use crate::input::stream::{Elements, PIECE};
 
@@ -30,7 +30,7 @@ impl Splitter<'_, '_> {
                 }
                 return Ok(false);
             }
-            let Some(length) = last_beginning(bytes).filter(|it| *it > 0) else {
+            let Some(length) = last_beginning(bytes) else {
                 let is_huge = Scanner::default().scan(bytes).is_none();
                 if !is_huge {
                     self.cut_from_here();
@@ -75,11 +75,7 @@ fn seems_to_begin(bytes: &[u8], open: usize) -> bool {
 
 /// Whether these bytes begin with an object that has a list of spans behind a few scalars.
 fn has_spans(bytes: &[u8]) -> Option<bool> {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(err) => std::str::from_utf8(&bytes[..err.valid_up_to()]).ok()?,
-    };
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(valid_text(bytes).0);
     let mut from = 0;
     cursor.enter().ok()?;
     while let Some(key) = cursor.next_key(from).ok()? {
