@@ -8,6 +8,7 @@ mod in_place;
 #[cfg(any(test, fuzzing))]
 pub(super) mod reference;
 mod span;
+mod usual;
 
 pub(super) use detect::judge as server_errors;
 
@@ -103,6 +104,45 @@ struct JaegerParser {
 struct Layouts {
     span: Layout<span::Field>,
     reference: Layout<span::ReferenceField>,
+    event: Layout<span::EventField>,
+    process: Layout<ProcessMember>,
+    tag: Layout<TagField>,
+}
+
+/// A member of a tag.
+#[derive(Clone, Copy)]
+enum TagField {
+    Key,
+    Value,
+    Other,
+}
+
+impl TagField {
+    fn of(key: &str) -> TagField {
+        match key {
+            "key" => TagField::Key,
+            "value" => TagField::Value,
+            _ => TagField::Other,
+        }
+    }
+}
+
+/// A member of a process.
+#[derive(Clone, Copy)]
+enum ProcessMember {
+    Service,
+    Tags,
+    Other,
+}
+
+impl ProcessMember {
+    fn of(key: &str) -> ProcessMember {
+        match key {
+            "serviceName" => ProcessMember::Service,
+            "tags" => ProcessMember::Tags,
+            _ => ProcessMember::Other,
+        }
+    }
 }
 
 /// What is known of an element while it is read. Its memory serves for the next.
@@ -278,18 +318,17 @@ impl JaegerParser {
         let mut owner = None;
         let mut attributes = Run::default();
         if cursor.peek() == Some(b'{') {
-            cursor.object(|cursor, key| match key {
-                "serviceName" => {
-                    let text = text_of(cursor.value()?).filter(|it| !it.is_empty());
-                    (service, owner) = text.map(|it| self.names.numbered(&it)).unzip();
-                    Ok(())
+            let mut way = cursor.enter_fields()?;
+            while let Some(field) = cursor.next_field(&mut self.layouts.process, &mut way, ProcessMember::of)? {
+                match field {
+                    ProcessMember::Service => {
+                        let text = text_of(cursor.value()?).filter(|it| !it.is_empty());
+                        (service, owner) = text.map(|it| self.names.numbered(&it)).unzip();
+                    }
+                    ProcessMember::Tags => attributes = self.attributes(cursor, owner)?,
+                    ProcessMember::Other => cursor.skip()?,
                 }
-                "tags" => {
-                    attributes = self.attributes(cursor, owner)?;
-                    Ok(())
-                }
-                _ => cursor.skip(),
-            })?;
+            }
         } else {
             cursor.skip()?;
         }
@@ -378,16 +417,17 @@ impl JaegerParser {
         let mut value = Value::Null;
         let mut range = 0..0;
         let mut n_values = 0;
-        cursor.object(|cursor, key| {
-            match key {
-                "key" => {
+        let mut way = cursor.enter_fields()?;
+        while let Some(field) = cursor.next_field(&mut self.layouts.tag, &mut way, TagField::of)? {
+            match field {
+                TagField::Key => {
                     has_key = true;
                     wanted = match cursor.value()? {
                         Value::String(text) => self.wanted.key(&text),
                         _ => None,
                     };
                 }
-                "value" => {
+                TagField::Value => {
                     n_values += 1;
                     cursor.peek();
                     let start = cursor.position();
@@ -398,10 +438,13 @@ impl JaegerParser {
                     }
                     range = start..cursor.position();
                 }
-                _ => cursor.skip()?,
+                TagField::Other => {
+                    if cursor.plain_string().is_none() {
+                        cursor.skip()?;
+                    }
+                }
             }
-            Ok(())
-        })?;
+        }
         let is_scalar = n_values == 1 && !matches!(cursor.text_at(range.start), Some(b'{' | b'['));
         let end = cursor.position();
         self.mention(if is_scalar { range } else { end..end }, wanted, &value);

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::json::{Cursor, Fault, Value};
+use super::json::{Cursor, Fault, Pattern, Value};
 use crate::model::{Attribute, Draft, Key, Run, Text, ValueType};
 
 /// So many shapes of list are remembered for one operation.
@@ -55,9 +55,6 @@ struct Shape {
     text: Vec<u8>,
     values: Vec<Remembered>,
     pieces: Vec<Piece>,
-    attributes: Vec<Attribute>,
-    /// The texts of `attributes`.
-    kept_text: String,
 }
 
 #[derive(Debug)]
@@ -72,23 +69,25 @@ struct Remembered {
 /// Text that is compared, the attributes in it, and the slot behind it.
 #[derive(Debug)]
 struct Piece {
-    text: Range<usize>,
-    attributes: Range<usize>,
-    kept_text: Range<usize>,
+    text: Pattern,
+    /// Their values count from the beginning of `kept_text`.
+    attributes: Box<[Attribute]>,
+    kept_text: Box<str>,
     slot: Slot,
-    /// Of which kind the values in the slot were: another may mean something else.
-    kind: Option<u8>,
 }
 
+/// Of which kind the values in a slot were (another may mean something else), and their key, if they are kept.
 #[derive(Clone, Copy, Debug)]
 enum Slot {
     /// The list ends here.
     End,
-    /// A value that is not kept.
-    Ignored,
-    Kept(Key),
-    /// A number in quotes.
-    Number(Key),
+    /// The text in quotes; these belong to what is compared.
+    Text(Option<Key>),
+    /// Likewise, and the text is a number.
+    QuotedNumber(Option<Key>),
+    Number(Option<Key>),
+    /// `true` or `false`.
+    Flag(Option<Key>),
 }
 
 impl RememberedLists {
@@ -157,8 +156,7 @@ impl Shape {
                 is_slot: false,
             })
             .collect();
-        let mut shape =
-            Shape { text: text.to_vec(), values, pieces: Vec::new(), attributes: Vec::new(), kept_text: String::new() };
+        let mut shape = Shape { text: text.to_vec(), values, pieces: Vec::new() };
         shape.cut();
         shape
     }
@@ -192,25 +190,31 @@ impl Shape {
     /// Cuts the text into pieces at the slots.
     fn cut(&mut self) {
         self.pieces.clear();
-        self.attributes.clear();
-        self.kept_text.clear();
-        let mut from = (0, 0, 0);
+        let (mut from, mut attributes, mut kept_text) = (0, Vec::new(), String::new());
         for value in &self.values {
             if value.is_slot {
-                let kept = if value.is_number { Slot::Number } else { Slot::Kept };
-                let slot = value.key.map_or(Slot::Ignored, kept);
-                let upto = (value.range.start, self.attributes.len(), self.kept_text.len());
-                self.pieces.push(Piece::between(from, upto, slot, self.kind(value)));
-                from = (value.range.end, upto.1, upto.2);
+                let (slot, n_quotes) = match self.kind(value) {
+                    Some(b'"') if value.is_number => (Slot::QuotedNumber(value.key), 1),
+                    Some(b'"') => (Slot::Text(value.key), 1),
+                    Some(b'0') => (Slot::Number(value.key), 0),
+                    _ => (Slot::Flag(value.key), 0),
+                };
+                self.pieces.push(Piece {
+                    text: Pattern::new(&self.text[from..value.range.start + n_quotes]),
+                    attributes: std::mem::take(&mut attributes).into(),
+                    kept_text: std::mem::take(&mut kept_text).into(),
+                    slot,
+                });
+                from = value.range.end - n_quotes;
             } else if let (Some(key), Some((text, value_type))) = (value.key, &value.kept) {
-                // Counted from the beginning of its piece's texts.
-                let value = Text { start: (self.kept_text.len() - from.2) as u32, len: text.len() as u32 };
-                self.attributes.push(Attribute { key, value, value_type: *value_type });
-                self.kept_text.push_str(text);
+                let value = Text { start: kept_text.len() as u32, len: text.len() as u32 };
+                attributes.push(Attribute { key, value, value_type: *value_type });
+                kept_text.push_str(text);
             }
         }
-        let upto = (self.text.len(), self.attributes.len(), self.kept_text.len());
-        self.pieces.push(Piece::between(from, upto, Slot::End, None));
+        let text = Pattern::new(&self.text[from..]);
+        let (attributes, kept_text) = (attributes.into(), kept_text.into());
+        self.pieces.push(Piece { text, attributes, kept_text, slot: Slot::End });
     }
 
     /// Reads a list of this shape; leaves everything as it was if it is of another.
@@ -218,27 +222,16 @@ impl Shape {
     fn read(&self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
         let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
         for piece in &self.pieces {
-            let is_same = cursor.exactly(&self.text[piece.text.clone()]);
-            if !is_same || (piece.kind.is_some() && kind_of(cursor.rest().first().copied()) != piece.kind) {
+            let mut is_alike = cursor.passes(&piece.text);
+            if is_alike {
+                piece.keep(draft);
+                is_alike = piece.slot.read(cursor, draft)?;
+            }
+            if !is_alike {
                 cursor.back_to(at);
                 draft.attributes.truncate(start as usize);
                 draft.text.truncate(n_text);
                 return Ok(None);
-            }
-            let base = draft.text.len() as u32;
-            draft.text.push_str(&self.kept_text[piece.kept_text.clone()]);
-            draft.attributes.extend(self.attributes[piece.attributes.clone()].iter().map(|it| {
-                let value = Text { start: it.value.start + base, ..it.value };
-                Attribute { value, ..*it }
-            }));
-            match piece.slot {
-                Slot::End => {}
-                Slot::Ignored => drop(cursor.value()?),
-                Slot::Kept(key) => keep(draft, key, &cursor.value()?),
-                Slot::Number(key) => match cursor.value()? {
-                    Value::String(text) => draft.push_attribute(key, &text, ValueType::Number),
-                    value => keep(draft, key, &value),
-                },
             }
         }
         Ok(Some(Run { start, end: draft.attribute_mark() }))
@@ -246,8 +239,60 @@ impl Shape {
 }
 
 impl Piece {
-    fn between(from: (usize, usize, usize), upto: (usize, usize, usize), slot: Slot, kind: Option<u8>) -> Piece {
-        Piece { text: from.0..upto.0, attributes: from.1..upto.1, kept_text: from.2..upto.2, slot, kind }
+    /// Keeps the attributes in its text.
+    #[inline]
+    fn keep(&self, draft: &mut Draft) {
+        if self.attributes.is_empty() {
+            return;
+        }
+        let base = draft.text.len() as u32;
+        draft.text.push_str(&self.kept_text);
+        draft.attributes.extend(self.attributes.iter().map(|it| {
+            let value = Text { start: it.value.start + base, ..it.value };
+            Attribute { value, ..*it }
+        }));
+    }
+}
+
+impl Slot {
+    /// Reads what is in the slot; says whether it is of the same kind as before.
+    #[inline]
+    fn read(self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<bool, Fault> {
+        match self {
+            Slot::End => {}
+            Slot::Text(key) => {
+                let text = cursor.inside_quotes()?;
+                if let Some(key) = key {
+                    draft.push_attribute(key, &text, ValueType::Text);
+                }
+            }
+            Slot::QuotedNumber(key) => {
+                let text = cursor.inside_quotes()?;
+                if let Some(key) = key {
+                    draft.push_attribute(key, &text, ValueType::Number);
+                }
+            }
+            Slot::Number(key) => {
+                let text = match cursor.plain_number() {
+                    Some(text) => text,
+                    None => match cursor.value()? {
+                        Value::Number(text) => text,
+                        _ => return Ok(false),
+                    },
+                };
+                if let Some(key) = key {
+                    draft.push_attribute(key, text, ValueType::Number);
+                }
+            }
+            Slot::Flag(key) => {
+                let value = cursor.value()?;
+                if !matches!(value, Value::Bool(_)) {
+                    return Ok(false);
+                }
+                key.iter().for_each(|it| keep(draft, *it, &value));
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -6,11 +6,11 @@ use super::{Element, JaegerParser, ProcessRef, RawReference, Result, TraceWord, 
 use crate::input::Sink;
 use crate::input::json::{Cursor, Layout, Value};
 use crate::model::{
-    DraftSpan, Event, Id, Key, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION, longest_written,
+    Draft, DraftSpan, Event, Id, Kind, Known, NoDuration, Reference, Run, UNKNOWN_OPERATION, longest_written,
 };
 
 /// Starts and ends beyond this are refused.
-const LIMIT_NS: i64 = crate::model::FARTHEST_NS;
+pub(super) const LIMIT_NS: i64 = crate::model::FARTHEST_NS;
 
 /// A span's fields as they come.
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    fn of(key: &str) -> Field {
+    pub(super) fn of(key: &str) -> Field {
         match key {
             "traceID" => Field::TraceId,
             "spanID" => Field::SpanId,
@@ -88,6 +88,24 @@ impl ReferenceField {
     }
 }
 
+/// A member of a log.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum EventField {
+    Timestamp,
+    Fields,
+    Other,
+}
+
+impl EventField {
+    fn of(key: &str) -> EventField {
+        match key {
+            "timestamp" => EventField::Timestamp,
+            "fields" => EventField::Fields,
+            _ => EventField::Other,
+        }
+    }
+}
+
 /// Which process a span says it is of.
 #[derive(Default)]
 enum ProcessField<'a> {
@@ -112,16 +130,17 @@ pub(in crate::input) enum Time {
 impl JaegerParser {
     /// Reads a span into the draft, or counts it as skipped.
     pub(super) fn span(&mut self, cursor: &mut Cursor<'_>, element: &mut Element, sink: &mut dyn Sink) -> Result<()> {
+        if self.usual_span(cursor, element)? {
+            return Ok(());
+        }
         let at = self.in_element(cursor);
         let mut fields = Fields::default();
         element.references.clear();
-        let mut layouts = std::mem::take(&mut self.layouts);
         let (references, last_trace) = (&mut element.references, element.last_trace.as_str());
-        let outcome = cursor.fields(&mut layouts.span, Field::of, |cursor, field| {
-            self.field(cursor, field, &mut fields, references, &mut layouts.reference, last_trace)
-        });
-        self.layouts = layouts;
-        outcome?;
+        let mut way = cursor.enter_fields()?;
+        while let Some(field) = cursor.next_field(&mut self.layouts.span, &mut way, Field::of)? {
+            self.field(cursor, field, &mut fields, references, last_trace)?;
+        }
         match self.push_span(fields, element) {
             Ok(()) => {}
             Err(reason) => sink.skip(reason, at),
@@ -136,7 +155,6 @@ impl JaegerParser {
         field: Field,
         fields: &mut Fields<'a>,
         references: &mut Vec<RawReference>,
-        layout: &mut Layout<ReferenceField>,
         last_trace: &str,
     ) -> Result<()> {
         match field {
@@ -152,7 +170,7 @@ impl JaegerParser {
                     None => fields.nonsense = Some("a span whose operation is not a text"),
                 },
             },
-            Field::References => read_references(cursor, references, layout, last_trace)?,
+            Field::References => read_references(cursor, references, &mut self.layouts.reference, last_trace)?,
             Field::Start => fields.start = read_micros(cursor)?,
             Field::Duration => fields.duration = read_micros(cursor)?,
             Field::Tags => fields.attributes = self.attributes(cursor, fields.owner)?,
@@ -175,7 +193,7 @@ impl JaegerParser {
         Ok(())
     }
 
-    fn events(&mut self, cursor: &mut Cursor<'_>, owner: Option<u32>) -> Result<Run> {
+    pub(super) fn events(&mut self, cursor: &mut Cursor<'_>, owner: Option<u32>) -> Result<Run> {
         let start = self.draft.events.len() as u32;
         if cursor.exactly(b"[]") {
             return Ok(Run::default());
@@ -190,24 +208,24 @@ impl JaegerParser {
             }
             let mut at_ns = None;
             let mut attributes = Run::default();
-            cursor.object(|cursor, key| {
-                match key {
-                    "timestamp" => {
-                        at_ns = match micros(&cursor.value()?) {
+            let mut way = cursor.enter_fields()?;
+            while let Some(field) = cursor.next_field(&mut self.layouts.event, &mut way, EventField::of)? {
+                match field {
+                    EventField::Timestamp => {
+                        at_ns = match read_micros(cursor)? {
                             Time::Ns(ns) => Some(ns),
                             _ => None,
                         };
                     }
-                    "fields" => {
+                    EventField::Fields => {
                         std::mem::swap(&mut self.tags, &mut self.event_tags);
                         let read = self.attributes(cursor, owner);
                         std::mem::swap(&mut self.tags, &mut self.event_tags);
                         attributes = read?;
                     }
-                    _ => cursor.skip()?,
+                    EventField::Other => cursor.skip()?,
                 }
-                Ok(())
-            })?;
+            }
             // Most logs say nothing that a pass reads.
             if attributes.start < attributes.end {
                 self.draft.events.push(Event { at_ns, attributes });
@@ -243,12 +261,7 @@ impl JaegerParser {
         let trace = element.tag(&fields.trace);
         let references = self.push_references(&fields, element, trace);
         let operation = fields.operation.unwrap_or_else(|| self.names.get(UNKNOWN_OPERATION));
-        let kind = self
-            .draft
-            .attributes_of(fields.attributes)
-            .iter()
-            .find(|it| it.key == Key::Known(Known::SpanKind))
-            .and_then(|it| Kind::from_text(self.draft.text(it.value)));
+        let kind = kind_of(&self.draft, fields.attributes);
         self.draft.spans.push(DraftSpan {
             id,
             operation,
@@ -301,6 +314,12 @@ impl JaegerParser {
     }
 }
 
+/// The kind that attributes tell.
+#[inline]
+pub(super) fn kind_of(draft: &Draft, attributes: Run) -> Option<Kind> {
+    draft.find(attributes, Known::SpanKind).and_then(Kind::from_text)
+}
+
 fn read_references(
     cursor: &mut Cursor<'_>,
     references: &mut Vec<RawReference>,
@@ -343,7 +362,7 @@ fn read_references(
 
 /// Reads a list of one reference, to the parent in the same trace, spelled as servers do.
 #[inline]
-fn usual_reference(cursor: &mut Cursor<'_>, last_trace: &str) -> Option<Id> {
+pub(super) fn usual_reference(cursor: &mut Cursor<'_>, last_trace: &str) -> Option<Id> {
     let at = cursor.position();
     let is_usual = !last_trace.is_empty()
         && cursor.exactly(br#"[{"refType":"CHILD_OF","traceID":""#)

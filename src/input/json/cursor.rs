@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::pattern::Pattern;
 use super::simd::plain_end;
 
 /// Deeper nesting than this is refused, as serde_json does: no export needs it, and a stack overflow is worse.
@@ -76,17 +77,26 @@ pub(crate) fn nonempty_text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
     text_of(value).filter(|it| !it.is_empty())
 }
 
-/// The number of eight decimal digits, all at once.
+/// How many of eight bytes are digits, up to the first that is none, and the number that they are.
 #[inline]
-fn eight_digits(bytes: [u8; 8]) -> Option<u32> {
+fn leading_digits(bytes: [u8; 8]) -> (usize, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let text = u64::from_le_bytes(bytes);
-    let is_decimal = text & (0xf0 * ONES) == 0x30 * ONES && (text + 6 * ONES) & (0xf0 * ONES) == 0x30 * ONES;
-    // The first digit is the lowest byte: pairs, then fours, then all.
-    let pairs = (text & (0x0f * ONES)).wrapping_mul(2561) >> 8 & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(6_553_601)) >> 16 & 0x0000_ffff_0000_ffff;
-    is_decimal.then_some((fours.wrapping_mul(42_949_672_960_001) >> 32) as u32)
+    // Digits are 0 to 9 now; what is added takes anything else to the highest bit.
+    let text = u64::from_le_bytes(bytes) ^ (0x30 * ONES);
+    let others = (text.wrapping_add(0x76 * ONES) | text) & (0x80 * ONES);
+    let n_digits = others.trailing_zeros() as usize / 8;
+    if n_digits == 0 {
+        return (0, 0);
+    }
+    // The first digit is the lowest byte, below which zeros are put in: pairs, then fours, then all.
+    let text = text << (64 - 8 * n_digits);
+    let pairs = text.wrapping_mul(2561) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(6_553_601) >> 16 & 0x0000_ffff_0000_ffff;
+    (n_digits, fours.wrapping_mul(42_949_672_960_001) >> 32)
 }
+
+/// Powers of ten.
+const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// A position in a JSON text.
 #[derive(Debug)]
@@ -106,10 +116,12 @@ impl<'a> Cursor<'a> {
         Cursor { text, at: 0, depth }
     }
 
+    #[inline]
     pub(crate) fn position(&self) -> usize {
         self.at
     }
 
+    #[inline]
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
     }
@@ -305,6 +317,16 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
+    /// Consumes the text of a pattern if it is next.
+    #[inline]
+    pub(crate) fn passes(&mut self, pattern: &Pattern) -> bool {
+        let is_next = pattern.begins(self.rest());
+        if is_next {
+            self.at += pattern.length();
+        }
+        is_next
+    }
+
     /// Consumes the rest of a string without escapes, with its closing quote; its opening one is behind.
     #[inline]
     pub(crate) fn plain_rest(&mut self) -> Option<&'a str> {
@@ -315,6 +337,52 @@ impl<'a> Cursor<'a> {
         let text = &self.text[self.at..end];
         self.at = end + 1;
         Some(text)
+    }
+
+    /// Consumes a string without escapes, if that is what is next.
+    #[inline]
+    pub(crate) fn plain_string(&mut self) -> Option<&'a str> {
+        let bytes = self.bytes();
+        if bytes.get(self.at) != Some(&b'"') {
+            return None;
+        }
+        let start = self.at + 1;
+        let end = plain_end(bytes, start);
+        if bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        Some(&self.text[start..end])
+    }
+
+    /// Consumes a string up to its closing quote; its opening one is behind.
+    #[inline]
+    pub(crate) fn inside_quotes(&mut self) -> Result<Cow<'a, str>> {
+        let start = self.at;
+        let end = plain_end(self.bytes(), start);
+        if self.bytes().get(end) == Some(&b'"') {
+            self.at = end;
+            return Ok(Cow::Borrowed(&self.text[start..end]));
+        }
+        let text = self.escaped_string()?;
+        self.at -= 1;
+        Ok(Cow::Owned(text))
+    }
+
+    /// Consumes a number of a few digits, if that is what is next and something else follows.
+    #[inline]
+    pub(crate) fn plain_number(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        let (n_digits, _) = leading_digits(*rest.first_chunk::<8>()?);
+        let is_plain = match rest.get(n_digits) {
+            Some(b',' | b'}' | b']') => n_digits == 1 || (n_digits > 0 && rest[0] != b'0'),
+            _ => false,
+        };
+        if !is_plain {
+            return None;
+        }
+        self.at += n_digits;
+        Some(&self.text[self.at - n_digits..self.at])
     }
 
     /// Consumes a text of this many bytes without escapes, if that is what is next; the caller knows that none
@@ -330,18 +398,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// Consumes a whole number of up to 18 digits, if that is what is next.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole_number(&mut self) -> Option<u64> {
         let rest = &self.bytes()[self.at..];
-        let mut value = 0;
-        let mut n_digits = 0;
+        let (mut n_digits, mut value) = match rest.first_chunk::<8>() {
+            Some(first) => leading_digits(*first),
+            None => (0, 0),
+        };
         // Times in microseconds have 16 digits.
-        while n_digits < 16
-            && let Some(eight) = rest.get(n_digits..).and_then(|it| it.first_chunk::<8>())
-            && let Some(number) = eight_digits(*eight)
+        if n_digits == 8
+            && let Some(second) = rest[8..].first_chunk::<8>()
         {
-            value = value * 100_000_000 + u64::from(number);
-            n_digits += 8;
+            let (n_more, more) = leading_digits(*second);
+            (n_digits, value) = (8 + n_more, value * TENS[n_more] + more);
         }
         while let Some(digit @ b'0'..=b'9') = rest.get(n_digits) {
             value = value * 10 + u64::from(digit - b'0');
@@ -697,16 +766,19 @@ mod tests {
     }
 
     #[test]
-    fn eight_digits_at_once_are_the_number_that_they_are_one_by_one() {
+    fn digits_at_once_are_the_number_that_they_are_one_by_one() {
         for byte in 0..=u8::MAX {
             for at in 0..8 {
                 let mut bytes = *b"90817263";
                 bytes[at] = byte;
-                let plainly = std::str::from_utf8(&bytes).ok().filter(|it| it.bytes().all(|it| it.is_ascii_digit()));
-                assert_eq!(eight_digits(bytes), plainly.map(|it| it.parse().unwrap()), "{bytes:?}");
+                let digits: Vec<u8> = bytes.into_iter().take_while(u8::is_ascii_digit).collect();
+                let number = digits.iter().fold(0, |value, it| value * 10 + u64::from(it - b'0'));
+                assert_eq!(leading_digits(bytes), (digits.len(), number), "{bytes:?}");
             }
         }
-        for text in ["0", "7", "12345678", "123456789", "1700000000000000", "123456789012345678", "99999999999999999"] {
+        for text in
+            ["0", "7", "1234", "12345678", "123456789", "123456789012", "1700000000000000", "123456789012345678"]
+        {
             let number = text.parse().ok();
             assert_eq!(Cursor::new(&format!("{text},")).whole_number(), number, "{text}");
         }

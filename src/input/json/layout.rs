@@ -6,6 +6,7 @@
 //! same JSON wherever it stands again: nothing is guessed, and nothing has to be taken back.
 
 use super::cursor::{Cursor, Problem, Result};
+use super::pattern::Pattern;
 
 /// So many pieces are remembered: objects whose keys come in any order would fill the memory otherwise.
 const MOST_PIECES: usize = 256;
@@ -19,19 +20,17 @@ const LONGEST_PIECE: usize = 256;
 const NONE: u16 = u16::MAX;
 
 /// The beginning of every object.
-const START: u16 = 0;
+pub(crate) const BEGINNING: u16 = 0;
 
 /// The pieces met in objects of one kind, as a tree: each may follow the one above it.
 #[derive(Debug)]
 pub(crate) struct Layout<F> {
     pieces: Vec<Piece<F>>,
-    text: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Piece<F> {
-    start: u32,
-    end: u32,
+    text: Pattern,
     /// Which field's value follows; nothing behind the last.
     field: Option<F>,
     first_next: u16,
@@ -40,20 +39,19 @@ struct Piece<F> {
 
 impl<F> Default for Layout<F> {
     fn default() -> Layout<F> {
-        let start = Piece { start: 0, end: 0, field: None, first_next: NONE, sibling: NONE };
-        Layout { pieces: vec![start], text: Vec::new() }
+        Layout { pieces: Vec::new() }
     }
 }
 
 impl<F: Copy> Layout<F> {
-    /// The piece behind `before` that comes next, and its length.
-    #[inline]
+    /// The piece behind `before` that comes next, the field whose value follows it (none behind the last), and
+    /// the piece's length.
+    #[inline(always)]
     fn next(&self, before: u16, bytes: &[u8]) -> Option<(u16, Option<F>, usize)> {
         let mut way = self.pieces.get(usize::from(before))?.first_next;
         while let Some(piece) = self.pieces.get(usize::from(way)) {
-            let text = &self.text[piece.start as usize..piece.end as usize];
-            if bytes.starts_with(text) {
-                return Some((way, piece.field, text.len()));
+            if piece.text.begins(bytes) {
+                return Some((way, piece.field, piece.text.length()));
             }
             way = piece.sibling;
         }
@@ -62,6 +60,9 @@ impl<F: Copy> Layout<F> {
 
     /// Remembers a piece behind `before`; `NONE` if it cannot be.
     fn learn(&mut self, before: u16, text: &[u8], field: Option<F>) -> u16 {
+        if self.pieces.is_empty() {
+            self.pieces.push(Piece { text: Pattern::default(), field: None, first_next: NONE, sibling: NONE });
+        }
         if usize::from(before) >= self.pieces.len()
             || self.pieces.len() >= MOST_PIECES
             || text.len() > LONGEST_PIECE
@@ -70,10 +71,8 @@ impl<F: Copy> Layout<F> {
             return NONE;
         }
         let number = self.pieces.len() as u16;
-        let start = self.text.len() as u32;
-        self.text.extend_from_slice(text);
         let sibling = std::mem::replace(&mut self.pieces[usize::from(before)].first_next, number);
-        self.pieces.push(Piece { start, end: self.text.len() as u32, field, first_next: NONE, sibling });
+        self.pieces.push(Piece { text: Pattern::new(text), field, first_next: NONE, sibling });
         number
     }
 
@@ -98,34 +97,74 @@ impl<'a> Cursor<'a> {
         field_of: impl Fn(&str) -> F,
         mut member: impl FnMut(&mut Self, F) -> Result<()>,
     ) -> Result<()> {
+        let mut way = self.enter_fields()?;
+        while let Some(field) = self.next_field(layout, &mut way, &field_of)? {
+            member(self, field)?;
+        }
+        Ok(())
+    }
+
+    /// Stands before an object whose fields are to be read one by one.
+    #[inline]
+    pub(crate) fn enter_fields(&mut self) -> Result<Way> {
         if self.peek() != Some(b'{') {
             return self.fault(Problem::Expected("`{`"));
         }
-        let mut from = self.position();
+        let at = self.position();
         self.enter()?;
-        let mut before = START;
-        loop {
-            let next = layout.next(before, &self.bytes()[from..]);
-            let field = match next {
-                Some((piece, field, length)) => {
-                    self.back_to(from + length);
-                    before = piece;
-                    field
-                }
-                None => {
-                    let field = self.next_key(from)?.map(|key| field_of(&key));
-                    before = layout.learn(before, &self.bytes()[from..self.position()], field);
-                    field
-                }
-            };
-            let Some(field) = field else {
-                self.leave_behind();
-                return Ok(());
-            };
-            member(self, field)?;
-            from = self.position();
-        }
+        self.back_to(at);
+        Ok(Way { before: BEGINNING, at })
     }
+
+    /// Passes what stands before the value of the next field, of which the one before was consumed, or before
+    /// the end of the object.
+    #[inline(always)]
+    pub(crate) fn next_field<F: Copy>(
+        &mut self,
+        layout: &mut Layout<F>,
+        way: &mut Way,
+        field_of: impl Fn(&str) -> F,
+    ) -> Result<Option<F>> {
+        let field = match layout.next(way.before, self.rest()) {
+            Some((piece, field, length)) => {
+                self.back_to(self.position() + length);
+                way.before = piece;
+                field
+            }
+            None => self.unmet_field(layout, way, field_of)?,
+        };
+        if field.is_none() {
+            self.leave_behind();
+        }
+        Ok(field)
+    }
+
+    /// Reads what stands before the value of the next field, and remembers it.
+    #[inline(never)]
+    fn unmet_field<F: Copy>(
+        &mut self,
+        layout: &mut Layout<F>,
+        way: &mut Way,
+        field_of: impl Fn(&str) -> F,
+    ) -> Result<Option<F>> {
+        let from = self.position();
+        if way.at == from {
+            // Behind the brace, which is the first byte of the first piece.
+            self.back_to(from + 1);
+        }
+        let field = self.next_key(from)?.map(|key| field_of(&key));
+        way.before = layout.learn(way.before, &self.bytes()[from..self.position()], field);
+        Ok(field)
+    }
+}
+
+/// How far an object was read.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// The piece met last.
+    before: u16,
+    /// Where the object begins.
+    at: usize,
 }
 
 #[cfg(test)]

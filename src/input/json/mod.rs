@@ -3,10 +3,12 @@
 mod cursor;
 mod layout;
 mod node;
+mod pattern;
 mod scan;
 mod simd;
 
 pub(crate) use cursor::{Cursor, Fault, Problem, Value, nonempty_text_of, text_of};
 pub(crate) use layout::Layout;
 pub(crate) use node::Node;
+pub(crate) use pattern::Pattern;
 pub(crate) use scan::Scanner;

@@ -1,0 +1,153 @@
+//! Spans that hold what most do, laid out as those before them: read without a detour.
+//!
+//! Such a span is of the trace of the span before, has one parent in it or none, names its process by key, and
+//! spells ids, times and names without escapes. Anything else is left to the general way, from its beginning.
+
+use super::span::{Field, LIMIT_NS, kind_of, usual_reference};
+use super::{Element, JaegerParser, ProcessRef, Result};
+use crate::input::json::Cursor;
+use crate::model::{DraftSpan, Id, Name, Reference, Run};
+
+/// What was read of a span.
+#[derive(Default)]
+struct Members {
+    is_of_last_trace: bool,
+    id: Option<Id>,
+    operation: Option<(Name, u32)>,
+    parent: Option<Id>,
+    start_ns: Option<i64>,
+    duration_ns: Option<i64>,
+    attributes: Run,
+    events: Run,
+    /// The place of its process among the element's.
+    process: Option<u32>,
+}
+
+impl JaegerParser {
+    /// Reads a span into the draft, if it is as most are; otherwise leaves everything as it was.
+    #[inline]
+    pub(super) fn usual_span(&mut self, cursor: &mut Cursor<'_>, element: &mut Element) -> Result<bool> {
+        if element.last_trace.is_empty() || cursor.peek() != Some(b'{') {
+            return Ok(false);
+        }
+        let (start, mark) = (cursor.position(), self.draft.mark());
+        let members = self.usual_members(cursor, element)?;
+        if members.is_some_and(|it| self.push_usual(it, element)) {
+            return Ok(true);
+        }
+        cursor.back_to(start);
+        self.draft.back_to(&mark);
+        Ok(false)
+    }
+
+    /// Reads the members of a span up to behind its brace; `None` where one is unusual.
+    #[inline]
+    fn usual_members(&mut self, cursor: &mut Cursor<'_>, element: &mut Element) -> Result<Option<Members>> {
+        let mut members = Members::default();
+        let mut way = cursor.enter_fields()?;
+        while let Some(field) = cursor.next_field(&mut self.layouts.span, &mut way, Field::of)? {
+            let is_usual = match field {
+                Field::TraceId => {
+                    let last = element.last_trace.as_bytes();
+                    members.is_of_last_trace = cursor.quoted(last.len()) == Some(last);
+                    members.is_of_last_trace
+                }
+                Field::SpanId => {
+                    members.id = cursor.quoted(16).and_then(Id::of_digits);
+                    members.id.is_some()
+                }
+                Field::Operation => {
+                    let text = cursor.plain_string().filter(|it| !it.is_empty());
+                    members.operation = text.map(|it| self.names.numbered(it));
+                    members.operation.is_some()
+                }
+                Field::References if cursor.exactly(b"[]") => true,
+                Field::References => {
+                    let is_first = members.parent.is_none();
+                    members.parent = usual_reference(cursor, &element.last_trace);
+                    is_first && members.parent.is_some()
+                }
+                Field::Start => {
+                    members.start_ns = usual_micros(cursor);
+                    members.start_ns.is_some()
+                }
+                Field::Duration => {
+                    members.duration_ns = usual_micros(cursor);
+                    members.duration_ns.is_some()
+                }
+                Field::Tags => {
+                    members.attributes = self.attributes(cursor, members.operation.map(|it| it.1))?;
+                    true
+                }
+                Field::Logs => {
+                    members.events = self.events(cursor, members.operation.map(|it| it.1))?;
+                    true
+                }
+                Field::ProcessId => {
+                    let key = cursor.plain_string().filter(|it| !it.is_empty());
+                    members.process = key.map(|it| element.process_place(it));
+                    members.process.is_some()
+                }
+                Field::Warnings if cursor.exactly(b"null") => true,
+                Field::Warnings => {
+                    self.warnings(cursor)?;
+                    true
+                }
+                Field::Other => {
+                    if cursor.whole_number().is_none() {
+                        cursor.skip()?;
+                    }
+                    true
+                }
+                Field::Process | Field::Parent => false,
+            };
+            if !is_usual {
+                cursor.leave_behind();
+                return Ok(None);
+            }
+        }
+        Ok(Some(members))
+    }
+
+    /// Puts a span into the draft, if all is there.
+    #[inline]
+    fn push_usual(&mut self, members: Members, element: &mut Element) -> bool {
+        let Members { id: Some(id), operation: Some((operation, _)), start_ns: Some(start_ns), .. } = members else {
+            return false;
+        };
+        let (Some(duration_ns), Some(process), true) = (members.duration_ns, members.process, members.is_of_last_trace)
+        else {
+            return false;
+        };
+        if start_ns + duration_ns > LIMIT_NS {
+            return false;
+        }
+        let first = self.draft.references.len() as u32;
+        if let Some(span) = members.parent {
+            self.draft.references.push(Reference { span, trace: None, follows_from: false, is_link: false });
+        }
+        self.draft.spans.push(DraftSpan {
+            id,
+            operation,
+            process: 0,
+            start_ns: Some(start_ns),
+            duration_ns: Ok(duration_ns),
+            kind: kind_of(&self.draft, members.attributes),
+            failed: None,
+            shared: false,
+            supplement: false,
+            attributes: members.attributes,
+            events: members.events,
+            references: Run { start: first, end: self.draft.references.len() as u32 },
+        });
+        element.spans.push((element.last_tag, ProcessRef::Key(process)));
+        true
+    }
+}
+
+/// Reads whole microseconds, as nanoseconds.
+#[inline]
+fn usual_micros(cursor: &mut Cursor<'_>) -> Option<i64> {
+    let micros = cursor.whole_number().filter(|it| *it <= (LIMIT_NS / 1000) as u64)?;
+    Some(micros as i64 * 1000)
+}
