@@ -38,8 +38,38 @@ pub struct Assembler {
     spares: Spares,
 }
 
-/// The number of each service, operation and kind met.
-type Operations = HashMap<(Name, Name, Option<Kind>), u32, FixedState>;
+/// What an operation is told from others by: its service, its name, its kind.
+type OperationKey = (Name, Name, Option<Kind>);
+
+/// The number of each operation met.
+#[derive(Debug, Default)]
+struct Operations {
+    numbers: HashMap<OperationKey, u32, FixedState>,
+    /// Those met last, at places that follow from their names: most spans are of one of these.
+    recent: Vec<Option<(OperationKey, u32)>>,
+}
+
+impl Operations {
+    const N_RECENT: usize = 1024;
+
+    #[inline]
+    fn number(&mut self, key: OperationKey) -> u32 {
+        let (service, operation, kind) = key;
+        // Names are kept 16 bytes apart at least.
+        let mixed = (service.address() >> 4).wrapping_mul(31) ^ operation.address() >> 4;
+        let place = mixed as usize * 8 + kind.map_or(0, |it| it as usize + 1);
+        if let Some(Some((known, number))) = self.recent.get(place % Operations::N_RECENT)
+            && *known == key
+        {
+            return *number;
+        }
+        let next = self.numbers.len() as u32;
+        let number = *self.numbers.entry(key).or_insert(next);
+        self.recent.resize(Operations::N_RECENT, None);
+        self.recent[place % Operations::N_RECENT] = Some((key, number));
+        number
+    }
+}
 
 /// Memory of the trace before, for the next.
 #[derive(Debug, Default)]
@@ -305,8 +335,7 @@ fn emit_span(
     let span = &draft.spans[idx];
     let start_ns = links.start_ns[idx];
     let service = draft.service(span);
-    let next = operations.len() as u32;
-    let operation_number = *operations.entry((service, span.operation, span.kind)).or_insert(next);
+    let operation_number = operations.number((service, span.operation, span.kind));
     let of_message = parent
         .is_some_and(|it| draft.spans[it as usize].kind == Some(Kind::Producer) && span.kind == Some(Kind::Consumer));
     Span {

@@ -359,38 +359,6 @@ impl Draft {
         (events, spelled(supplement.attributes).collect())
     }
 
-    /// A number that is the same for the same spans in the same order, and (almost surely) no other; in this
-    /// run of the program only. A fraction of the work of [`Draft::fingerprint`].
-    pub fn digest(&self) -> u64 {
-        let mut hasher = foldhash::fast::FoldHasher::with_seed(SEED, foldhash::SharedSeed::global_fixed());
-        self.id.iter().for_each(|it| it.hash_written(&mut hasher));
-        (self.skew_corrected, &self.cut, self.links).hash(&mut hasher);
-        hasher.write(self.text.as_bytes());
-        for list in [self.spans.len(), self.processes.len(), self.attributes.len(), self.events.len()] {
-            hasher.write_usize(list);
-        }
-        for process in &self.processes {
-            (process.service, process.is_known, process.is_parents, process.attributes).hash(&mut hasher);
-        }
-        for attribute in &self.attributes {
-            attribute.hash(&mut hasher);
-        }
-        for event in &self.events {
-            (event.at_ns, event.attributes).hash(&mut hasher);
-        }
-        for reference in &self.references {
-            reference.span.hash_written(&mut hasher);
-            (&reference.trace, reference.follows_from, reference.is_link).hash(&mut hasher);
-        }
-        for span in &self.spans {
-            span.id.hash_written(&mut hasher);
-            (span.operation, span.process, span.start_ns, span.duration_ns, span.kind).hash(&mut hasher);
-            (span.failed, span.shared, span.supplement).hash(&mut hasher);
-            (span.attributes, span.events, span.references).hash(&mut hasher);
-        }
-        hasher.finish()
-    }
-
     /// A number that is the same for the same spans in any order, and (almost surely) no other.
     pub fn fingerprint(&self) -> u64 {
         let hasher = || foldhash::quality::FoldHasher::with_seed(SEED, foldhash::SharedSeed::global_fixed());
@@ -451,7 +419,7 @@ fn joined<T: Clone>(list: &mut Vec<T>, runs: &[Run]) -> Run {
 }
 
 /// Not 0: multiplied with a first value of 0, that would forget the second.
-const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+pub(super) const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The longer spelling; of two equally long ones the one whose text sorts first.
 pub(crate) fn longest_written(mine: Id, theirs: &Id) -> Id {

@@ -4,6 +4,7 @@ mod assemble;
 pub(crate) mod attributes;
 mod critical_path;
 mod derive;
+mod digest;
 mod draft;
 mod id;
 mod name;

@@ -36,6 +36,11 @@ impl Name {
         name
     }
 
+    /// A number for it, in this run of the program.
+    pub(super) fn address(self) -> u64 {
+        std::ptr::from_ref(self.0).addr() as u64
+    }
+
     /// The text itself.
     pub fn as_str(self) -> &'static str {
         &self.0.text
