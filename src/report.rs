@@ -1,12 +1,15 @@
 //! What a pass has to say, as plain data: how it looks is the renderer's business.
 
 pub mod bulletin;
+pub mod json;
 pub mod words;
+
+pub use json::Json;
 
 /// One part of the report: a typed result for programs and tables for people.
 pub trait Report {
     /// The keys this report fills in the JSON object, in the order they are written.
-    fn json(&self) -> Vec<(&'static str, &dyn erased_serde::Serialize)>;
+    fn json(&self) -> Vec<(&'static str, &dyn Json)>;
 
     /// The same for eyes.
     fn section(&self) -> Section;

@@ -36,7 +36,7 @@ use crate::passes::AnyPass;
 use crate::pipeline::{self, Consumer, Differing, Reading, Tally};
 use crate::render::{self, Look};
 use crate::report::bulletin::Bulletin;
-use crate::report::{Report, Section, words as units};
+use crate::report::{Json, Report, Section, words as units};
 use fetching::Fetched;
 use gates::Held;
 use input_report::InputReport;
@@ -523,7 +523,7 @@ fn render_report(
 ) -> anyhow::Result<()> {
     if plan.output.json {
         let version = 1u32;
-        let mut fields: Vec<(&str, &dyn erased_serde::Serialize)> =
+        let mut fields: Vec<(&str, &dyn Json)> =
             vec![("schema_version", &version), ("tool", &Tool::THIS), ("input", &findings.input)];
         for report in &findings.reports {
             fields.extend(report.json());

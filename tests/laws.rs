@@ -51,7 +51,7 @@ fn merged(mut one: Box<dyn AnyPass>, two: Box<dyn AnyPass>) -> Box<dyn AnyPass> 
 fn seen(pass: &dyn AnyPass) -> String {
     let report = pass.duplicate().finish();
     let json: Vec<(&str, serde_json::Value)> =
-        report.json().into_iter().map(|(key, value)| (key, serde_json::to_value(value).unwrap())).collect();
+        report.json().into_iter().map(|(key, value)| (key, value.value().unwrap())).collect();
     format!("{json:#?}\n{:#?}", report.section())
 }
 

@@ -70,7 +70,7 @@ fn read_back<P: Pass>(pass: &P) -> P {
 /// What a pass says, as it is written.
 fn json<P: Pass>(pass: P) -> serde_json::Value {
     let report = pass.finish();
-    let keys = report.json().into_iter().map(|(key, value)| (key.to_owned(), serde_json::to_value(value).unwrap()));
+    let keys = report.json().into_iter().map(|(key, value)| (key.to_owned(), value.value().unwrap()));
     keys.collect::<serde_json::Map<_, _>>().into()
 }
 

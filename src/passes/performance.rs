@@ -7,7 +7,7 @@ use super::by_operation::ByOperation;
 use super::summary::ms_cell;
 use super::{Pass, PassOptions};
 use crate::model::{Kind, Name, Trace};
-use crate::report::{Cell, Column, Report, Section, Table};
+use crate::report::{Cell, Column, Json, Report, Section, Table};
 use crate::stats::{Distribution, DurationStats};
 
 type Key = (Name, Name, Option<Kind>);
@@ -170,7 +170,7 @@ fn operation((service, operation, kind): Key, seen: &Operation, sort: Sort) -> O
 }
 
 impl Report for PerformanceReport {
-    fn json(&self) -> Vec<(&'static str, &dyn erased_serde::Serialize)> {
+    fn json(&self) -> Vec<(&'static str, &dyn Json)> {
         vec![("performance", self)]
     }
 

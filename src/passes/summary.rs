@@ -2,14 +2,13 @@
 
 mod timeline;
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
+use super::by_operation::ByOperation;
 use super::timestamp::rfc3339;
 use super::{Pass, PassOptions};
 use crate::model::{Name, Trace, is_plausible};
-use crate::report::{Cell, Column, Report, Section, Table, words};
+use crate::report::{Cell, Column, Json, Report, Section, Table, words};
 use crate::stats::{Distribution, DurationStats, percent};
 use timeline::{Timeline, TimelineBucket};
 
@@ -20,7 +19,7 @@ pub(super) struct Summary {
     n_spans: u64,
     n_failing: u64,
     n_root_failing: u64,
-    services: BTreeSet<Name>,
+    services: ByOperation<Name, ()>,
     durations: Distribution,
     time_range_ns: Option<(i64, i64)>,
     timeline: Timeline,
@@ -78,13 +77,8 @@ impl Pass for Summary {
         self.n_spans += trace.spans().len() as u64;
         self.n_failing += u64::from(contains_error);
         self.n_root_failing += u64::from(trace.failed());
-        let mut last = None;
         for span in trace.spans() {
-            // Siblings are often of one service: ask the set only when it changes.
-            if last != Some(span.service) {
-                self.services.insert(span.service);
-                last = Some(span.service);
-            }
+            self.services.place(span, span.service, || ());
         }
         let duration_ns = trace.known_duration_ns().map(i64::unsigned_abs);
         duration_ns.into_iter().for_each(|it| self.durations.record(it));
@@ -100,7 +94,7 @@ impl Pass for Summary {
         self.n_spans += other.n_spans;
         self.n_failing += other.n_failing;
         self.n_root_failing += other.n_root_failing;
-        self.services.extend(other.services);
+        self.services.merge(other.services, || (), |(), ()| ());
         self.durations.merge(other.durations);
         self.time_range_ns = match (self.time_range_ns, other.time_range_ns) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
@@ -112,11 +106,12 @@ impl Pass for Summary {
     fn finish(self) -> SummaryReport {
         let DurationStats { mean_ms, median_ms, min_ms, max_ms, p95_ms, p99_ms, .. } =
             DurationStats::of(&self.durations);
+        let services: Vec<Name> = self.services.entries().iter().map(|it| it.0).collect();
         let rate = |part| (self.n_traces > 0).then(|| percent(part, self.n_traces));
         SummaryReport {
             trace_count: self.n_traces,
             span_count: self.n_spans,
-            service_count: self.services.len(),
+            service_count: services.len(),
             error_rate: rate(self.n_failing),
             failing_traces: self.n_failing,
             root_error_rate: rate(self.n_root_failing),
@@ -127,13 +122,13 @@ impl Pass for Summary {
                 end: self.time_range_ns.and_then(|it| rfc3339(it.1)),
             },
             timeline: self.timeline.finish(),
-            services: self.services.into_iter().collect(),
+            services,
         }
     }
 }
 
 impl Report for SummaryReport {
-    fn json(&self) -> Vec<(&'static str, &dyn erased_serde::Serialize)> {
+    fn json(&self) -> Vec<(&'static str, &dyn Json)> {
         vec![("summary", self)]
     }
 

@@ -2,38 +2,17 @@
 
 use std::io::{self, Write as _};
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use crate::report::json::{Json, write_object};
 
 /// Writes one object with these fields in this order, and a line break.
 ///
 /// An error of the writer, such as a closed pipe, comes out as it went in.
-pub fn report(
-    out: &mut dyn io::Write,
-    fields: &[(&str, &dyn erased_serde::Serialize)],
-    pretty: bool,
-) -> io::Result<()> {
-    let fields = Fields(fields);
+pub fn report(out: &mut dyn io::Write, fields: &[(&str, &dyn Json)], pretty: bool) -> io::Result<()> {
     // It is written a few bytes at a time: not each through a `dyn`.
     let mut out = io::BufWriter::with_capacity(1 << 16, out);
-    if pretty {
-        serde_json::to_writer_pretty(&mut out, &fields)?;
-    } else {
-        serde_json::to_writer(&mut out, &fields)?;
-    }
+    write_object(&mut out, fields, pretty)?;
     out.write_all(b"\n")?;
     out.flush()
-}
-
-struct Fields<'a>(&'a [(&'a str, &'a dyn erased_serde::Serialize)]);
-
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, value) in self.0 {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
 }
 
 #[cfg(test)]
@@ -107,7 +86,7 @@ mod tests {
     fn a_closed_pipe_is_seen_wherever_it_closes() {
         for pretty in [false, true] {
             for left in 0..written(pretty).len() {
-                let fields: [(&str, &dyn erased_serde::Serialize); 3] =
+                let fields: [(&str, &dyn Json); 3] =
                     [("schema_version", &1), ("operations", &operations()), ("complete", &true)];
                 let err = report(&mut Closing { left }, &fields, pretty).unwrap_err();
                 assert_eq!(err.kind(), io::ErrorKind::BrokenPipe, "after {left} bytes");

@@ -13,8 +13,8 @@ use crate::diff::{self, Calibration, Comparison, Shown, Verdict};
 use crate::failure::Failure;
 use crate::gates::{Between, Gate, Judgement, Meter, judge, section};
 use crate::render::{self, Look};
-use crate::report::Section;
 use crate::report::bulletin::Bulletin;
+use crate::report::{Json, Section};
 
 /// Does a comparison.
 pub(super) fn diff(plan: DiffPlan, surroundings: &mut Surroundings<'_>) -> anyhow::Result<Exit> {
@@ -83,7 +83,7 @@ struct Outcome {
 impl Outcome {
     fn write_json(&self, out: &mut dyn Write, pretty: bool) -> anyhow::Result<()> {
         let comparison = &self.comparison;
-        let mut fields: Vec<(&str, &dyn erased_serde::Serialize)> = vec![
+        let mut fields: Vec<(&str, &dyn Json)> = vec![
             ("schema_version", &1u32),
             ("tool", &Tool::THIS),
             ("before", &self.before),

@@ -100,7 +100,7 @@ impl Side {
         let mut summary = serde_json::Map::new();
         for report in &findings.reports {
             for (key, value) in report.json() {
-                summary.insert(key.to_owned(), serde_json::to_value(value)?);
+                summary.insert(key.to_owned(), value.value()?);
             }
         }
         let summary = summary.remove("summary").unwrap_or_default();

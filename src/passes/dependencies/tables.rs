@@ -6,7 +6,7 @@ use super::report::{BlastRadius, DependenciesReport, Difference, EdgeReport, Ser
 use crate::model::Name;
 use crate::model::semantics::PeerType;
 use crate::passes::summary::ms_cell;
-use crate::report::{Cell, Column, Report, Section, Table, TheirCalls, words};
+use crate::report::{Cell, Column, Json, Report, Section, Table, TheirCalls, words};
 
 /// So many cycles are named; beyond, only a program reads on.
 const SENTENCES: usize = 3;
@@ -15,7 +15,7 @@ const SENTENCES: usize = 3;
 const NAMES: usize = 8;
 
 impl Report for DependenciesReport {
-    fn json(&self) -> Vec<(&'static str, &dyn erased_serde::Serialize)> {
+    fn json(&self) -> Vec<(&'static str, &dyn Json)> {
         vec![("dependencies", self)]
     }
 

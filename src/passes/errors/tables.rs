@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::report::{AbsorbedReport, ErrorsReport, ExampleReport, PatternReport, RootCauseReport, ServiceReport};
 use crate::model::Name;
-use crate::report::{Cell, Column, Report, Section, Table, words};
+use crate::report::{Cell, Column, Json, Report, Section, Table, words};
 use crate::stats::percent;
 
 /// So many causes, and so many that absorb, are said in words; the tables have them all.
@@ -14,7 +14,7 @@ const SENTENCES: usize = 3;
 const MESSAGE_CHARS: usize = 120;
 
 impl Report for ErrorsReport {
-    fn json(&self) -> Vec<(&'static str, &dyn erased_serde::Serialize)> {
+    fn json(&self) -> Vec<(&'static str, &dyn Json)> {
         vec![("errors", self)]
     }
 
