@@ -4,16 +4,15 @@
 //! threshold. A root is never listed for time that its children account for: that is theirs.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::by_operation::ByOperation;
 use super::share::{self, Share};
 use super::{Pass, PassOptions};
 use crate::model::{Id, Kind, Name, Trace, semantics};
-use crate::report::{Cell, Column, Report, Section, Table, words};
+use crate::report::{Cell, Column, Json, Report, Section, Table, words};
 use crate::stats::{Top, ms, percent};
 
 /// Waited time of every (service, operation).
@@ -24,8 +23,12 @@ pub(super) struct Bottlenecks {
     /// Numbers the traces, to count each once for an operation.
     #[serde(skip)]
     n_observed: u64,
+    /// For each span of the trace at hand how long it was waited on; 0 throughout, before and after.
     #[serde(skip)]
-    in_trace: HashMap<usize, Waited, FixedState>,
+    waited_ns: Vec<i64>,
+    /// The places of the operations that the trace at hand waited on.
+    #[serde(skip)]
+    waited_on: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -44,19 +47,22 @@ struct Operation {
     /// Shares add up in whole parts, so that their order cannot show.
     shares: u128,
     largest: Share,
-    kinds: BTreeMap<Option<Kind>, u64>,
+    /// How many spans there are of each kind, in the order of [`kinds`].
+    n_of_kind: [u64; 6],
     patterns: BTreeMap<String, u64>,
     has_error: bool,
     examples: Top<Example>,
     #[serde(skip)]
     last_trace: u64,
+    #[serde(skip)]
+    in_trace: Waited,
 }
 
 /// What a trace waited on one operation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Waited {
     ns: i64,
-    /// The span it waited on longest, and how long.
+    /// The span it waited on longest (of several the first), and how long.
     span: u32,
     span_ns: i64,
     has_error: bool,
@@ -146,7 +152,13 @@ impl Pass for Bottlenecks {
             cut: options.cut(),
             rows: options.rows(),
         };
-        Bottlenecks { options, operations: ByOperation::default(), n_observed: 0, in_trace: HashMap::default() }
+        Bottlenecks {
+            options,
+            operations: ByOperation::default(),
+            n_observed: 0,
+            waited_ns: Vec::new(),
+            waited_on: Vec::new(),
+        }
     }
 
     fn observe(&mut self, trace: &Trace) {
@@ -159,15 +171,16 @@ impl Pass for Bottlenecks {
                 operation.last_trace = self.n_observed;
                 operation.n_traces += 1;
             }
-            *operation.kinds.entry(span.kind).or_default() += 1;
+            operation.n_of_kind[span.kind.map_or(0, |it| it as usize + 1)] += 1;
         }
         let path = trace.critical_path(trace.main_root());
         let (Some(first), Some(last)) = (path.first(), path.last()) else { return };
         let root_ns = last.end_ns - first.start_ns;
         self.sum_up(trace);
-        #[expect(clippy::iter_over_hash_type, reason = "each goes to a place of its own")]
-        for (place, waited) in self.in_trace.drain() {
-            self.operations.at(place).add(trace, &waited, root_ns, options.threshold);
+        for place in self.waited_on.drain(..) {
+            let operation = self.operations.at(place);
+            let waited = std::mem::take(&mut operation.in_trace);
+            operation.add(trace, &waited, root_ns, options.threshold);
         }
     }
 
@@ -190,19 +203,27 @@ impl Pass for Bottlenecks {
 impl Bottlenecks {
     /// Sums the sections of the main critical path by span, then by operation.
     fn sum_up(&mut self, trace: &Trace) {
-        let mut by_span: Vec<(u32, i64)> =
-            trace.critical_path(trace.main_root()).iter().map(|it| (it.span, it.end_ns - it.start_ns)).collect();
-        by_span.sort_unstable_by_key(|it| it.0);
-        for sections in by_span.chunk_by(|a, b| a.0 == b.0) {
-            let span = trace.span(sections[0].0);
-            let ns: i64 = sections.iter().map(|it| it.1).sum();
-            let key = (span.service, span.operation);
-            let place = self.operations.place(span, key, || Operation::new(&self.options));
-            let waited = self.in_trace.entry(place).or_default();
+        let path = trace.critical_path(trace.main_root());
+        self.waited_ns.resize(self.waited_ns.len().max(trace.spans().len()), 0);
+        for section in path {
+            self.waited_ns[section.span as usize] += section.end_ns - section.start_ns;
+        }
+        for section in path {
+            let ns = std::mem::take(&mut self.waited_ns[section.span as usize]);
+            // Summed up with an earlier section of the same span: every section takes some time.
+            if ns == 0 {
+                continue;
+            }
+            let span = trace.span(section.span);
+            let place = self.operations.place(span, (span.service, span.operation), || Operation::new(&self.options));
+            let waited = &mut self.operations.at(place).in_trace;
+            if waited.ns == 0 {
+                self.waited_on.push(place);
+            }
             waited.ns += ns;
             waited.has_error |= span.error;
-            if ns > waited.span_ns {
-                (waited.span, waited.span_ns) = (sections[0].0, ns);
+            if (ns, Reverse(section.span)) > (waited.span_ns, Reverse(waited.span)) {
+                (waited.span, waited.span_ns) = (section.span, ns);
             }
         }
     }
@@ -216,12 +237,13 @@ impl Operation {
             waited_ns: 0,
             shares: 0,
             largest: Share::default(),
-            kinds: BTreeMap::new(),
+            n_of_kind: [0; 6],
             patterns: BTreeMap::new(),
             has_error: false,
             // The old keys tell of one example even if none is listed.
             examples: Top::new(Some(options.examples.max(1))),
             last_trace: 0,
+            in_trace: Waited::default(),
         }
     }
 
@@ -255,9 +277,7 @@ impl Operation {
         self.waited_ns += other.waited_ns;
         self.shares += other.shares;
         self.largest = self.largest.max(other.largest);
-        for (kind, n) in other.kinds {
-            *self.kinds.entry(kind).or_default() += n;
-        }
+        self.n_of_kind.iter_mut().zip(other.n_of_kind).for_each(|(mine, theirs)| *mine += theirs);
         for (pattern, n) in other.patterns {
             *self.patterns.entry(pattern).or_default() += n;
         }
@@ -272,7 +292,7 @@ impl Operation {
         Some(Bottleneck {
             service,
             operation,
-            kind: most_frequent(&self.kinds).copied().flatten(),
+            kind: kinds().zip(self.n_of_kind).min_by_key(|it| Reverse(it.1)).and_then(|it| it.0),
             traces: self.n_traces,
             traces_over_threshold: self.n_over,
             mean_share_percent: share::mean_percent(self.shares, self.n_traces),
@@ -289,6 +309,12 @@ impl Operation {
             waited_ns: self.waited_ns,
         })
     }
+}
+
+/// All kinds in order, and before them none.
+fn kinds() -> impl Iterator<Item = Option<Kind>> {
+    let all = [Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Internal];
+    std::iter::once(None).chain(all.map(Some))
 }
 
 /// The key with the largest count; of several the first.
@@ -311,7 +337,7 @@ impl Example {
 }
 
 impl Report for BottlenecksReport {
-    fn json(&self) -> Vec<(&'static str, &dyn erased_serde::Serialize)> {
+    fn json(&self) -> Vec<(&'static str, &dyn Json)> {
         vec![("bottlenecks", &self.bottlenecks), ("bottlenecks_total", &self.total)]
     }
 

@@ -42,13 +42,29 @@ impl<K: Copy + Eq + Hash + Ord, V> ByOperation<K, V> {
         place
     }
 
-    fn place_of_key(&mut self, key: K, new: impl FnOnce() -> V) -> usize {
+    /// The place of a key's entry, made by `new` the first time.
+    pub(super) fn place_of_key(&mut self, key: K, new: impl FnOnce() -> V) -> usize {
         let next = self.entries.len() as u32;
         let place = *self.by_key.entry(key).or_insert(next);
         if place == next {
             self.entries.push((key, new()));
         }
         place as usize
+    }
+
+    /// Whether there is an entry of a key.
+    pub(super) fn contains(&self, key: &K) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    /// The keys in the order of their places.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.entries.iter().map(|it| &it.0)
+    }
+
+    /// The key at a place.
+    pub(super) fn key(&self, place: usize) -> &K {
+        &self.entries[place].0
     }
 
     /// The value at a place.

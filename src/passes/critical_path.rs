@@ -12,7 +12,7 @@ use super::by_operation::ByOperation;
 use super::share::Share;
 use super::{Pass, PassOptions};
 use crate::model::{Id, Name, Root, Trace};
-use crate::report::{Cell, Column, Report, Section, Table, words};
+use crate::report::{Cell, Column, Json, Report, Section, Table, words};
 use crate::stats::{Top, ms, percent};
 use call_paths::{CallPath, CallPaths};
 
@@ -394,7 +394,7 @@ impl RootPath {
 }
 
 impl Report for CriticalPathReport {
-    fn json(&self) -> Vec<(&'static str, &dyn erased_serde::Serialize)> {
+    fn json(&self) -> Vec<(&'static str, &dyn Json)> {
         vec![
             ("critical_paths", &self.paths),
             ("critical_paths_total", &self.total),
@@ -449,7 +449,7 @@ impl CriticalPathReport {
     fn paths_table(&self) -> Table {
         let rows = self.summary.paths.iter().take(self.options.rows).map(|it| {
             vec![
-                Cell::Name(it.path.join(" › ")),
+                Cell::Name(it.words(" › ")),
                 Cell::Count(it.depth as u64),
                 Cell::Share(it.share_percent),
                 Cell::DurationNs(i64::try_from(it.self_ns).unwrap_or(i64::MAX)),

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
+use super::by_operation::ByOperation;
 use super::{Pass, PassOptions, sorted};
 use crate::model::semantics::{self, PeerType};
 use crate::model::{Kind, LinkRules, Name, NameCache, Span, Trace, proxy};
@@ -29,14 +30,14 @@ use zipkin::Link;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Dependencies {
     options: Options,
-    #[serde(with = "sorted")]
-    services: HashMap<Name, Service, FixedState>,
-    #[serde(with = "sorted")]
-    calls: HashMap<Call, Traffic, FixedState>,
+    /// Their operations stand apart, to be found faster.
+    services: ByOperation<Name, Service>,
+    /// How many spans there are of each service and operation.
+    operations: ByOperation<(Name, Name), u64>,
+    calls: ByOperation<Call, Traffic>,
     /// Calls to what reported no span itself. Kept apart until all services are known: a peer with
     /// the name of a service is that service.
-    #[serde(with = "sorted")]
-    peers: HashMap<(Call, PeerType), Traffic, FixedState>,
+    peers: ByOperation<(Call, PeerType), Traffic>,
     /// Messages that came from a broker, their producers not being in the trace.
     #[serde(with = "sorted")]
     brokers: HashMap<Call, Traffic, FixedState>,
@@ -109,9 +110,10 @@ impl Pass for Dependencies {
         blast_radius.dedup();
         Dependencies {
             options: Options { rows: options.rows(), blast_radius },
-            services: HashMap::default(),
-            calls: HashMap::default(),
-            peers: HashMap::default(),
+            services: ByOperation::default(),
+            operations: ByOperation::default(),
+            calls: ByOperation::default(),
+            peers: ByOperation::default(),
             brokers: HashMap::default(),
             hops: HashMap::default(),
             stood_for: HashMap::default(),
@@ -127,14 +129,15 @@ impl Pass for Dependencies {
         let is_zipkin = trace.link_rules() == LinkRules::Zipkin;
         for (idx, span) in trace.spans().iter().enumerate() {
             let caller = span.parent.map(|it| trace.span(it).service);
-            self.services.entry(span.service).or_default().add(span, caller != Some(span.service));
+            self.count_span(span, caller != Some(span.service));
             if is_zipkin {
                 continue;
             }
             match caller {
                 Some(from) if from != span.service => {
                     let call = Call { from, to: span.service, is_async: !span.blocking };
-                    self.calls.entry(call).or_default().add(span);
+                    let place = self.calls.place(span, call, Traffic::default);
+                    self.calls.at(place).add(span);
                 }
                 None if span.kind == Some(Kind::Consumer) => self.observe_broker(trace, span),
                 _ => {}
@@ -147,9 +150,10 @@ impl Pass for Dependencies {
     }
 
     fn merge(&mut self, other: Dependencies) {
-        merge(&mut self.services, other.services);
-        merge(&mut self.calls, other.calls);
-        merge(&mut self.peers, other.peers);
+        self.services.merge(other.services, Service::default, Adds::merge);
+        self.operations.merge(other.operations, || 0, |mine, theirs| *mine += theirs);
+        self.calls.merge(other.calls, Traffic::default, Adds::merge);
+        self.peers.merge(other.peers, Traffic::default, Adds::merge);
         merge(&mut self.brokers, other.brokers);
         merge(&mut self.hops, other.hops);
         merge(&mut self.stood_for, other.stood_for);
@@ -162,6 +166,15 @@ impl Pass for Dependencies {
 }
 
 impl Dependencies {
+    /// Counts a span of a service.
+    #[inline]
+    fn count_span(&mut self, span: &Span, is_entry: bool) {
+        let place = self.services.place(span, span.service, Service::default);
+        self.services.at(place).add(span, is_entry);
+        let place = self.operations.place(span, (span.service, span.operation), || 0);
+        *self.operations.at(place) += 1;
+    }
+
     /// A call to what reports nothing, if this span is one.
     fn observe_leaf(&mut self, trace: &Trace, idx: u32) {
         let span = trace.span(idx);
@@ -176,7 +189,8 @@ impl Dependencies {
         };
         let is_async = span.kind == Some(Kind::Producer);
         let call = Call { from: span.service, to: self.names.get(peer), is_async };
-        self.peers.entry((call, peer_type)).or_default().add(span);
+        let place = self.peers.place(span, (call, peer_type), Traffic::default);
+        self.peers.at(place).add(span);
     }
 
     fn observe_broker(&mut self, trace: &Trace, span: &Span) {
@@ -217,7 +231,6 @@ impl Service {
     fn add(&mut self, span: &Span, is_entry: bool) {
         self.spans.add(span);
         self.n_entries += u64::from(is_entry);
-        *self.operations.entry(span.operation).or_default() += 1;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Self time by call path: the operations from the root down to the span that was waited on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{wide_ms, wide_percent};
 use crate::model::{Name, Trace};
+use crate::passes::by_operation::ByOperation;
 
 /// Deeper calls are summed up in one last step, "…": a chain of 100,000 calls would otherwise need
 /// five thousand million names to be written down.
@@ -24,8 +25,7 @@ pub(super) struct CallPaths {
     nodes: Vec<Node>,
     /// Indices of nodes, by what is above them and their step.
     below: HashTable<u32>,
-    steps: Vec<Step>,
-    step_indices: HashMap<Step, u32, FixedState>,
+    steps: ByOperation<Step, ()>,
     hasher: FixedState,
     n_observed: u64,
     /// For each span of the trace at hand its node, or 0.
@@ -36,7 +36,7 @@ pub(super) struct CallPaths {
 #[derive(Clone, Debug)]
 struct Node {
     above: u32,
-    /// Index into the steps.
+    /// The number of the step.
     step: u32,
     depth: u32,
     /// The sum of self times, which may not fit 64 bits: lower and upper half, for alignment's sake.
@@ -59,7 +59,7 @@ impl Node {
 /// An entry of `critical_path_summary.paths`.
 #[derive(Debug, Serialize)]
 pub(super) struct CallPath {
-    pub(super) path: Vec<String>,
+    pub(super) path: Vec<Name>,
     pub(super) depth: usize,
     self_ms: f64,
     pub(super) share_percent: f64,
@@ -68,20 +68,27 @@ pub(super) struct CallPath {
     pub(super) self_ns: u128,
 }
 
+impl CallPath {
+    /// Its steps, with this between them.
+    pub(super) fn words(&self, between: &str) -> String {
+        let words: Vec<&str> = self.path.iter().map(|it| it.as_str()).collect();
+        words.join(between)
+    }
+}
+
 impl Default for CallPaths {
     fn default() -> CallPaths {
         let top = Node { above: 0, step: 0, depth: 0, self_ns: [0; 2], n_traces: 0, last_trace: 0 };
         let mut paths = CallPaths {
             nodes: vec![top],
             below: HashTable::new(),
-            steps: Vec::new(),
-            step_indices: HashMap::default(),
+            steps: ByOperation::default(),
             hasher: FixedState::default(),
             n_observed: 0,
             of_span: Vec::new(),
             chain: Vec::new(),
         };
-        paths.step_index((Name::new(""), Name::new("")));
+        paths.number((Name::new(""), Name::new("")));
         paths
     }
 }
@@ -113,18 +120,20 @@ impl CallPaths {
         let mut node = at.map_or(0, |it| self.of_span[it as usize]);
         while let Some(idx) = self.chain.pop() {
             let span = trace.span(idx);
-            node = self.step_down(node, (span.service, span.operation));
+            let step = self.steps.place(span, (span.service, span.operation), || ());
+            node = self.step_down(node, step as u32);
             self.of_span[idx as usize] = node;
         }
         node
     }
 
-    fn step_down(&mut self, above: u32, step: Step) -> u32 {
+    /// The node one step below another, of a step by its number.
+    fn step_down(&mut self, above: u32, step: u32) -> u32 {
         let depth = self.nodes[above as usize].depth + 1;
         if depth > DEEPEST + 1 {
             return above;
         }
-        let step = self.step_index(if depth > DEEPEST { (Name::new(""), Name::new("…")) } else { step });
+        let step = if depth > DEEPEST { self.number((Name::new(""), Name::new("…"))) } else { step };
         let CallPaths { nodes, below, hasher, .. } = self;
         let hash = |above: u32, step: u32| hasher.hash_one(u64::from(above) << 32 | u64::from(step));
         let is_it = |&it: &u32| nodes[it as usize].above == above && nodes[it as usize].step == step;
@@ -137,20 +146,16 @@ impl CallPaths {
         node
     }
 
-    fn step_index(&mut self, step: Step) -> u32 {
-        let next = self.steps.len() as u32;
-        let index = *self.step_indices.entry(step).or_insert(next);
-        if index == next {
-            self.steps.push(step);
-        }
-        index
+    fn number(&mut self, step: Step) -> u32 {
+        self.steps.place_of_key(step, || ()) as u32
     }
 
     pub(super) fn merge(&mut self, other: &CallPaths) {
         // Nodes are made from the top down, so the one above is known already.
         let mut mine = vec![0u32; other.nodes.len()];
+        let steps: Vec<u32> = other.steps.keys().map(|it| self.number(*it)).collect();
         for (idx, theirs) in other.nodes.iter().enumerate().skip(1) {
-            let node = self.step_down(mine[theirs.above as usize], other.steps[theirs.step as usize]);
+            let node = self.step_down(mine[theirs.above as usize], steps[theirs.step as usize]);
             mine[idx] = node;
             let node = &mut self.nodes[node as usize];
             node.add(theirs.self_ns());
@@ -158,12 +163,19 @@ impl CallPaths {
         }
     }
 
+    /// The steps from the root down to a node.
     fn steps(&self, node: &Node) -> Vec<Step> {
-        let mut steps = vec![self.steps[node.step as usize]];
+        self.numbered_steps(node, |it| *self.steps.key(it as usize))
+    }
+
+    /// What is known by the numbers of the steps from the root down to a node.
+    fn numbered_steps<T>(&self, node: &Node, of_step: impl Fn(u32) -> T) -> Vec<T> {
+        let mut steps = Vec::with_capacity(node.depth as usize);
+        steps.push(of_step(node.step));
         let mut above = node.above;
         while above != 0 {
             let node = &self.nodes[above as usize];
-            steps.push(self.steps[node.step as usize]);
+            steps.push(of_step(node.step));
             above = node.above;
         }
         steps.reverse();
@@ -179,26 +191,30 @@ impl CallPaths {
         });
         let n_paths = waited_on.len();
         waited_on.truncate(most.unwrap_or(n_paths));
-        (waited_on.into_iter().map(|it| self.call_path(it, total_ns)).collect(), n_paths)
+        // Each once, however many paths it is on.
+        let words: Vec<Name> = self.steps.keys().map(|it| in_words(*it)).collect();
+        (waited_on.into_iter().map(|it| self.call_path(it, &words, total_ns)).collect(), n_paths)
     }
 
-    fn call_path(&self, node: &Node, total_ns: u128) -> CallPath {
-        let steps = self.steps(node);
+    fn call_path(&self, node: &Node, words: &[Name], total_ns: u128) -> CallPath {
         let self_ns = node.self_ns();
+        let path = self.numbered_steps(node, |it| words[it as usize]);
         CallPath {
-            depth: steps.len(),
-            path: steps
-                .iter()
-                .map(|(service, operation)| match service.as_str() {
-                    "" => operation.as_str().to_owned(),
-                    service => [service, " ", operation.as_str()].concat(),
-                })
-                .collect(),
+            depth: path.len(),
+            path,
             self_ms: wide_ms(self_ns),
             share_percent: wide_percent(self_ns, total_ns),
             traces: node.n_traces,
             self_ns,
         }
+    }
+}
+
+/// Service and operation.
+fn in_words((service, operation): Step) -> Name {
+    match service.as_str() {
+        "" => operation,
+        service => Name::new(&format!("{service} {operation}")),
     }
 }
 
@@ -218,7 +234,10 @@ impl<'de> Deserialize<'de> for CallPaths {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CallPaths, D::Error> {
         let mut paths = CallPaths::default();
         for (steps, (self_ns, n_traces)) in Vec::<(Vec<Step>, (u128, u64))>::deserialize(deserializer)? {
-            let node = steps.into_iter().fold(0, |above, step| paths.step_down(above, step));
+            let node = steps.into_iter().fold(0, |above, step| {
+                let step = paths.number(step);
+                paths.step_down(above, step)
+            });
             let node = &mut paths.nodes[node as usize];
             node.add(self_ns);
             node.n_traces += n_traces;
@@ -236,12 +255,8 @@ mod tests {
     fn equal_steps_are_one_path() {
         let mut paths = CallPaths::default();
         paths.observe(&sketch::trace("web GET / 0..100\n  db SELECT 10..20\n  db SELECT 30..40\n    disk read 30..35"));
-        let found: Vec<_> = paths
-            .finish(100_000_000, None)
-            .0
-            .iter()
-            .map(|it| format!("{} {}", it.path.join(" > "), it.self_ms))
-            .collect();
+        let found: Vec<_> =
+            paths.finish(100_000_000, None).0.iter().map(|it| format!("{} {}", it.words(" > "), it.self_ms)).collect();
         assert_eq!(found, ["web GET / 80", "web GET / > db SELECT 15", "web GET / > db SELECT > disk read 5"]);
     }
 
@@ -252,7 +267,7 @@ mod tests {
         paths.observe(&sketch::trace(&sketch));
         let found = paths.finish(400_000_000, None).0;
         assert_eq!(found.len(), 65);
-        assert_eq!((found[0].path.last().map(String::as_str), found[0].depth), (Some("…"), 65));
+        assert_eq!((found[0].path.last().map(|it| it.as_str()), found[0].depth), (Some("…"), 65));
         assert_eq!(found.iter().map(|it| it.self_ns).sum::<u128>(), 400_000_000);
     }
 }

@@ -38,24 +38,27 @@ pub(super) struct Edge {
 impl Joined {
     pub(super) fn of(state: &Dependencies) -> Joined {
         let mut joined = Joined::default();
-        for (name, service) in sorted::entries(&state.services) {
+        for (name, service) in state.services.entries() {
             let node = joined.nodes.entry(*name).or_default();
             node.service = service.clone();
             node.is_instrumented = true;
         }
-        let name = |it: End| it.name(|name| state.services.contains_key(&name));
+        for ((service, operation), n_spans) in state.operations.entries() {
+            joined.nodes.entry(*service).or_default().service.operations.insert(*operation, *n_spans);
+        }
+        let name = |it: End| it.name(|name| state.services.contains(&name));
         for (end, service) in sorted::entries(&state.stood_for) {
             let node = joined.nodes.entry(name(*end)).or_default();
             node.service.merge(service.clone());
             node.is_instrumented = true;
         }
-        for (call, traffic) in sorted::entries(&state.calls) {
+        for (call, traffic) in state.calls.entries() {
             joined.add_edge(call, traffic).n_instrumented += traffic.n_spans;
         }
         for (hop, traffic) in sorted::entries(&state.hops) {
             joined.add_hop(Call { from: name(hop.from), to: name(hop.to), is_async: hop.is_async }, hop, traffic);
         }
-        for ((call, peer_type), traffic) in sorted::entries(&state.peers) {
+        for ((call, peer_type), traffic) in state.peers.entries() {
             joined.add_peer(call, *peer_type, traffic);
         }
         for (call, traffic) in sorted::entries(&state.brokers) {

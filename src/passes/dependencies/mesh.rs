@@ -63,7 +63,7 @@ impl Dependencies {
         let span = trace.span(idx);
         let caller = mesh.callers[idx as usize];
         let is_entry = caller.is_none_or(|it| !it.may_be(End::Exact(span.service)));
-        self.services.entry(span.service).or_default().add(span, is_entry);
+        self.count_span(span, is_entry);
         match caller {
             Some(from) => self.add_hop(mesh, idx, from, End::Exact(span.service)),
             None if span.kind == Some(Kind::Consumer) && span.parent.is_none() => self.observe_broker(trace, span),
@@ -83,7 +83,9 @@ impl Dependencies {
         };
         if stands {
             let is_entry = caller.is_none_or(|it| !it.may_be(own));
-            self.stood_for.entry(own).or_default().add(span, is_entry);
+            let service = self.stood_for.entry(own).or_default();
+            service.add(span, is_entry);
+            *service.operations.entry(span.operation).or_default() += 1;
         }
         match (side, caller) {
             (Side::Inbound, Some(from)) if stands => self.add_hop(mesh, idx, from, own),
@@ -101,7 +103,10 @@ impl Dependencies {
         let is_async = mesh.is_async[idx as usize];
         let traffic: &mut Traffic = match (from, to) {
             _ if from == to => return,
-            (End::Exact(from), End::Exact(to)) => self.calls.entry(Call { from, to, is_async }).or_default(),
+            (End::Exact(from), End::Exact(to)) => {
+                let place = self.calls.place_of_key(Call { from, to, is_async }, Traffic::default);
+                self.calls.at(place)
+            }
             _ => self.hops.entry(Hop { from, to, is_async, is_inferred: false }).or_default(),
         };
         traffic.add(mesh.trace.span(idx));
