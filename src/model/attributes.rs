@@ -1,5 +1,9 @@
 //! Attributes of spans, processes and events: the keys we understand, and values as texts of one arena.
 
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
 use super::Name;
 
 /// A piece of a trace's text arena.
@@ -82,11 +86,6 @@ macro_rules! known {
             /// All of them, in order.
             pub const ALL: &[Known] = &[$(Known::$name,)*];
 
-            /// The key with this spelling.
-            pub fn from_text(text: &str) -> Option<Known> {
-                match text { $($text => Some(Known::$name),)* _ => None }
-            }
-
             /// How it is written.
             pub fn as_str(self) -> &'static str {
                 match self { $(Known::$name => $text,)* }
@@ -166,19 +165,24 @@ known! {
 }
 
 /// Which attributes a run needs; the others are read over.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
-    others: Vec<Name>,
+    keys: HashMap<&'static str, Key, FixedState>,
     all: bool,
+}
+
+impl Default for Wanted {
+    fn default() -> Wanted {
+        Wanted::with([])
+    }
 }
 
 impl Wanted {
     /// The known keys and these.
     pub fn with(others: impl IntoIterator<Item = Name>) -> Wanted {
-        let mut others: Vec<Name> = others.into_iter().filter(|it| Known::from_text(it.as_str()).is_none()).collect();
-        others.sort();
-        others.dedup();
-        Wanted { others, all: false }
+        let others = others.into_iter().map(|it| (it.as_str(), Key::Other(it)));
+        let known = Known::ALL.iter().map(|it| (it.as_str(), Key::Known(*it)));
+        Wanted { keys: others.chain(known).collect(), all: false }
     }
 
     /// Whether every key is needed.
@@ -188,18 +192,13 @@ impl Wanted {
 
     /// Every key.
     pub fn all() -> Wanted {
-        Wanted { others: Vec::new(), all: true }
+        Wanted { all: true, ..Wanted::with([]) }
     }
 
     /// The key, if it is needed.
     pub fn key(&self, text: &str) -> Option<Key> {
-        if let Some(known) = Known::from_text(text) {
-            return Some(Key::Known(known));
-        }
-        if self.all {
-            return Some(Key::Other(Name::new(text)));
-        }
-        self.others.iter().find(|it| it.as_str() == text).map(|it| Key::Other(*it))
+        let key = self.keys.get(text).copied();
+        if key.is_none() && self.all { Some(Key::Other(Name::new(text))) } else { key }
     }
 }
 
@@ -209,9 +208,11 @@ mod tests {
 
     #[test]
     fn a_known_key_is_found_by_its_spelling() {
-        assert_eq!(Known::from_text("http.route"), Some(Known::HttpRoute));
-        assert_eq!(Known::HttpRoute.as_str(), "http.route");
-        assert_eq!(Known::from_text("http.routes"), None);
+        let wanted = Wanted::default();
+        for known in Known::ALL {
+            assert_eq!(wanted.key(known.as_str()), Some(Key::Known(*known)));
+        }
+        assert_eq!(wanted.key("http.routes"), None);
     }
 
     #[test]

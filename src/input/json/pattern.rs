@@ -3,6 +3,8 @@
 //! They are compared 64 bytes at a time, whatever their length: a branch on it would be guessed wrongly more
 //! often than not, which costs as much as comparing a hundred bytes.
 
+use super::simd::equal;
+
 const BLOCK: usize = 64;
 
 /// A text to compare with.
@@ -11,18 +13,9 @@ pub(crate) struct Pattern {
     /// The text, filled up with zeros.
     blocks: Box<[[u8; BLOCK]]>,
     length: usize,
+    /// A bit for each byte of the last block that is none of the text's.
+    behind: u64,
 }
-
-/// As many ones as a block has bytes, and zeros behind: from the right place on, a mask of any number of bytes.
-const MASKS: [u8; 2 * BLOCK] = {
-    let mut masks = [0; 2 * BLOCK];
-    let mut nth = 0;
-    while nth < BLOCK {
-        masks[nth] = 0xff;
-        nth += 1;
-    }
-    masks
-};
 
 impl Pattern {
     pub(crate) fn new(text: &[u8]) -> Pattern {
@@ -31,7 +24,8 @@ impl Pattern {
             block[..chunk.len()].copy_from_slice(chunk);
             block
         });
-        Pattern { blocks: blocks.collect(), length: text.len() }
+        let behind = if text.len() % BLOCK == 0 { 0 } else { u64::MAX << (text.len() % BLOCK) };
+        Pattern { blocks: blocks.collect(), length: text.len(), behind }
     }
 
     /// How many bytes it has.
@@ -44,13 +38,17 @@ impl Pattern {
     #[inline]
     pub(crate) fn begins(&self, bytes: &[u8]) -> bool {
         let Some((last, whole)) = self.blocks.split_last() else { return true };
-        let (theirs, _) = bytes.as_chunks::<BLOCK>();
-        match theirs.get(whole.len()) {
-            // One by one: a call for all of them would ask for their length first.
-            Some(their_last) => {
-                whole.iter().zip(theirs).all(|(mine, theirs)| is_same(mine, theirs))
-                    && begins_alike(last, their_last, self.length - whole.len() * BLOCK)
+        let mut theirs = bytes;
+        for mine in whole {
+            let Some((block, rest)) = theirs.split_first_chunk::<BLOCK>() else { return false };
+            if equal(mine, block) != u64::MAX {
+                return false;
             }
+            theirs = rest;
+        }
+        match theirs.first_chunk::<BLOCK>() {
+            // What fills up the last block is equal or not, and no matter.
+            Some(block) => (equal(last, block) | self.behind) == u64::MAX,
             None => self.begins_near_end(bytes),
         }
     }
@@ -60,29 +58,6 @@ impl Pattern {
     fn begins_near_end(&self, bytes: &[u8]) -> bool {
         bytes.len() >= self.length && self.blocks.as_flattened().iter().take(self.length).eq(&bytes[..self.length])
     }
-}
-
-/// Whether the first so many bytes of two blocks are the same.
-#[inline]
-fn begins_alike(one: &[u8; BLOCK], two: &[u8; BLOCK], length: usize) -> bool {
-    let Some(mask) = MASKS.get(BLOCK - length..).and_then(|it| it.first_chunk::<BLOCK>()) else { return false };
-    let mut differ = 0;
-    for ((one, two), mask) in words(one).into_iter().zip(words(two)).zip(words(mask)) {
-        differ |= (one ^ two) & mask;
-    }
-    differ == 0
-}
-
-#[inline]
-fn is_same(one: &[u8; BLOCK], two: &[u8; BLOCK]) -> bool {
-    // Not `==`, which is a call.
-    words(one).into_iter().zip(words(two)).fold(0, |differ, (one, two)| differ | (one ^ two)) == 0
-}
-
-#[inline]
-fn words(block: &[u8; BLOCK]) -> [u64; BLOCK / 8] {
-    let (words, _) = block.as_chunks::<8>();
-    std::array::from_fn(|nth| u64::from_ne_bytes(words[nth]))
 }
 
 #[cfg(test)]

@@ -30,8 +30,17 @@ pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
     unsafe { vector::plain_end(bytes, at) }
 }
 
+/// Where two blocks are equal, one bit a byte, the first byte lowest.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[expect(unsafe_code, reason = "see the module")]
+pub(super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
+    // SAFETY: every x86-64 processor has SSE2.
+    unsafe { vector::equal(one, two) }
+}
+
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use plain::{masks, plain_end};
+pub(super) use plain::{equal, masks, plain_end};
 
 #[cfg(target_arch = "x86_64")]
 mod vector {
@@ -70,6 +79,20 @@ mod vector {
             masks.closes |= find(folded, b'}') << shift;
         }
         masks
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    pub(super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
+        let ([a, b, c, d], []) = one.as_chunks::<16>() else { return 0 };
+        let ([e, f, g, h], []) = two.as_chunks::<16>() else { return 0 };
+        same(a, e) | same(b, f) << 16 | same(c, g) << 32 | same(d, h) << 48
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn same(one: &[u8; 16], two: &[u8; 16]) -> u64 {
+        u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(load(one), load(two))) as u32)
     }
 
     #[inline]
@@ -114,6 +137,10 @@ mod plain {
         }
     }
 
+    pub(in super::super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
+        one.iter().zip(two).enumerate().fold(0, |mask, (nth, (one, two))| mask | u64::from(one == two) << nth)
+    }
+
     pub(in super::super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
         while let Some(&byte) = bytes.get(at) {
             if byte == b'"' || byte == b'\\' || byte < 0x20 {
@@ -136,6 +163,12 @@ mod tests {
         fn both_ways_to_make_masks_agree(bytes in prop::collection::vec(any::<u8>(), 64)) {
             let block = bytes.first_chunk::<64>().unwrap();
             prop_assert_eq!(masks(block), plain::masks(block));
+        }
+
+        #[test]
+        fn both_ways_to_compare_agree(one in prop::collection::vec(0u8..2, 64), two in prop::collection::vec(0u8..2, 64)) {
+            let (one, two) = (one.first_chunk::<64>().unwrap(), two.first_chunk::<64>().unwrap());
+            prop_assert_eq!(equal(one, two), plain::equal(one, two));
         }
 
         #[test]
