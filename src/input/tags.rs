@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::json::{Cursor, Fault, Pattern, Value};
+use super::json::{Cursor, Fault, Pattern, Patterns, Value};
 use crate::model::{Attribute, Draft, Key, Run, Text, ValueType};
 
 /// So many shapes of list are remembered for one operation.
@@ -52,9 +52,20 @@ pub(super) struct Mention {
 /// A list as it was written, with slots where values differ.
 #[derive(Debug)]
 struct Shape {
+    pieces: Vec<Piece>,
+    /// The texts of the pieces.
+    texts: Patterns,
+    /// The attributes of the pieces, whose values count from the beginning of their piece's text that is kept.
+    attributes: Vec<Attribute>,
+    kept_text: String,
+    source: Source,
+}
+
+/// What a shape is made of.
+#[derive(Debug)]
+struct Source {
     text: Vec<u8>,
     values: Vec<Remembered>,
-    pieces: Vec<Piece>,
 }
 
 #[derive(Debug)]
@@ -70,9 +81,9 @@ struct Remembered {
 #[derive(Debug)]
 struct Piece {
     text: Pattern,
-    /// Their values count from the beginning of `kept_text`.
-    attributes: Box<[Attribute]>,
-    kept_text: Box<str>,
+    /// In the shape's lists: those of the piece before end where these begin.
+    attributes_end: u32,
+    kept_end: u32,
     slot: Slot,
 }
 
@@ -132,7 +143,7 @@ impl Owner {
         }
         self.n_learned += 1;
         let new = Shape::of(text, at, mentions, draft);
-        if let Some(alike) = self.shapes.iter_mut().find(|it| it.is_alike(&new)) {
+        if let Some(alike) = self.shapes.iter_mut().find(|it| it.source.is_alike(&new.source)) {
             alike.widen(&new);
             return;
         }
@@ -156,13 +167,88 @@ impl Shape {
                 is_slot: false,
             })
             .collect();
-        let mut shape = Shape { text: text.to_vec(), values, pieces: Vec::new() };
+        let source = Source { text: text.to_vec(), values };
+        let (pieces, texts) = (Vec::new(), Patterns::default());
+        let mut shape = Shape { pieces, texts, attributes: Vec::new(), kept_text: String::new(), source };
         shape.cut();
         shape
     }
 
+    /// Makes slots of the values that differ.
+    fn widen(&mut self, other: &Shape) {
+        self.source.widen(&other.source);
+        self.cut();
+    }
+
+    /// Cuts the text into pieces at the slots.
+    fn cut(&mut self) {
+        self.pieces.clear();
+        self.texts.clear();
+        self.attributes.clear();
+        self.kept_text.clear();
+        let source = &self.source;
+        let (mut from, mut kept_from) = (0, 0);
+        for value in &source.values {
+            if value.is_slot {
+                let (slot, n_quotes) = match source.kind(value) {
+                    Some(b'"') if value.is_number => (Slot::QuotedNumber(value.key), 1),
+                    Some(b'"') => (Slot::Text(value.key), 1),
+                    Some(b'0') => (Slot::Number(value.key), 0),
+                    _ => (Slot::Flag(value.key), 0),
+                };
+                let text = self.texts.add(&source.text[from..value.range.start + n_quotes]);
+                self.pieces.push(Piece::upto(text, &self.attributes, &self.kept_text, slot));
+                (from, kept_from) = (value.range.end - n_quotes, self.kept_text.len());
+            } else if let (Some(key), Some((text, value_type))) = (value.key, &value.kept) {
+                let value = Text { start: (self.kept_text.len() - kept_from) as u32, len: text.len() as u32 };
+                self.attributes.push(Attribute { key, value, value_type: *value_type });
+                self.kept_text.push_str(text);
+            }
+        }
+        let text = self.texts.add(&source.text[from..]);
+        self.pieces.push(Piece::upto(text, &self.attributes, &self.kept_text, Slot::End));
+    }
+
+    /// Reads a list of this shape; leaves everything as it was if it is of another.
+    #[inline]
+    fn read(&self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
+        let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
+        let mut from = (0, 0);
+        for piece in &self.pieces {
+            let mut is_alike = cursor.passes(&self.texts, piece.text);
+            if is_alike {
+                let upto = (piece.attributes_end as usize, piece.kept_end as usize);
+                if upto.0 > from.0 {
+                    self.keep(from.0..upto.0, from.1..upto.1, draft);
+                }
+                from = upto;
+                is_alike = piece.slot.read(cursor, draft)?;
+            }
+            if !is_alike {
+                cursor.back_to(at);
+                draft.attributes.truncate(start as usize);
+                draft.text.truncate(n_text);
+                return Ok(None);
+            }
+        }
+        Ok(Some(Run { start, end: draft.attribute_mark() }))
+    }
+
+    /// Keeps the attributes in the text of a piece.
+    #[inline]
+    fn keep(&self, attributes: Range<usize>, kept_text: Range<usize>, draft: &mut Draft) {
+        let base = draft.text.len() as u32;
+        draft.text.push_str(&self.kept_text[kept_text]);
+        draft.attributes.extend(self.attributes[attributes].iter().map(|it| {
+            let value = Text { start: it.value.start + base, ..it.value };
+            Attribute { value, ..*it }
+        }));
+    }
+}
+
+impl Source {
     /// Whether two lists differ in values that can be slots only.
-    fn is_alike(&self, other: &Shape) -> bool {
+    fn is_alike(&self, other: &Source) -> bool {
         let mut upto = (0, 0);
         let is_alike = |(mine, theirs): (&Remembered, &Remembered)| {
             let between = self.text[upto.0..mine.range.start] == other.text[upto.1..theirs.range.start];
@@ -180,77 +266,17 @@ impl Shape {
     }
 
     /// Makes slots of the values that differ.
-    fn widen(&mut self, other: &Shape) {
+    fn widen(&mut self, other: &Source) {
         for (mine, theirs) in self.values.iter_mut().zip(&other.values) {
             mine.is_slot |= self.text[mine.range.clone()] != other.text[theirs.range.clone()];
         }
-        self.cut();
-    }
-
-    /// Cuts the text into pieces at the slots.
-    fn cut(&mut self) {
-        self.pieces.clear();
-        let (mut from, mut attributes, mut kept_text) = (0, Vec::new(), String::new());
-        for value in &self.values {
-            if value.is_slot {
-                let (slot, n_quotes) = match self.kind(value) {
-                    Some(b'"') if value.is_number => (Slot::QuotedNumber(value.key), 1),
-                    Some(b'"') => (Slot::Text(value.key), 1),
-                    Some(b'0') => (Slot::Number(value.key), 0),
-                    _ => (Slot::Flag(value.key), 0),
-                };
-                self.pieces.push(Piece {
-                    text: Pattern::new(&self.text[from..value.range.start + n_quotes]),
-                    attributes: std::mem::take(&mut attributes).into(),
-                    kept_text: std::mem::take(&mut kept_text).into(),
-                    slot,
-                });
-                from = value.range.end - n_quotes;
-            } else if let (Some(key), Some((text, value_type))) = (value.key, &value.kept) {
-                let value = Text { start: kept_text.len() as u32, len: text.len() as u32 };
-                attributes.push(Attribute { key, value, value_type: *value_type });
-                kept_text.push_str(text);
-            }
-        }
-        let text = Pattern::new(&self.text[from..]);
-        let (attributes, kept_text) = (attributes.into(), kept_text.into());
-        self.pieces.push(Piece { text, attributes, kept_text, slot: Slot::End });
-    }
-
-    /// Reads a list of this shape; leaves everything as it was if it is of another.
-    #[inline]
-    fn read(&self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
-        let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
-        for piece in &self.pieces {
-            let mut is_alike = cursor.passes(&piece.text);
-            if is_alike {
-                piece.keep(draft);
-                is_alike = piece.slot.read(cursor, draft)?;
-            }
-            if !is_alike {
-                cursor.back_to(at);
-                draft.attributes.truncate(start as usize);
-                draft.text.truncate(n_text);
-                return Ok(None);
-            }
-        }
-        Ok(Some(Run { start, end: draft.attribute_mark() }))
     }
 }
 
 impl Piece {
-    /// Keeps the attributes in its text.
-    #[inline]
-    fn keep(&self, draft: &mut Draft) {
-        if self.attributes.is_empty() {
-            return;
-        }
-        let base = draft.text.len() as u32;
-        draft.text.push_str(&self.kept_text);
-        draft.attributes.extend(self.attributes.iter().map(|it| {
-            let value = Text { start: it.value.start + base, ..it.value };
-            Attribute { value, ..*it }
-        }));
+    /// A piece whose attributes come last so far.
+    fn upto(text: Pattern, attributes: &[Attribute], kept_text: &str, slot: Slot) -> Piece {
+        Piece { text, attributes_end: attributes.len() as u32, kept_end: kept_text.len() as u32, slot }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Patterns};
 use super::simd::plain_end;
 
 /// Deeper nesting than this is refused, as serde_json does: no export needs it, and a stack overflow is worse.
@@ -319,8 +319,8 @@ impl<'a> Cursor<'a> {
 
     /// Consumes the text of a pattern if it is next.
     #[inline]
-    pub(crate) fn passes(&mut self, pattern: &Pattern) -> bool {
-        let is_next = pattern.begins(self.rest());
+    pub(crate) fn passes(&mut self, patterns: &Patterns, pattern: Pattern) -> bool {
+        let is_next = patterns.begin(pattern, self.rest());
         if is_next {
             self.at += pattern.length();
         }

@@ -6,7 +6,7 @@
 //! same JSON wherever it stands again: nothing is guessed, and nothing has to be taken back.
 
 use super::cursor::{Cursor, Problem, Result};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Patterns};
 
 /// So many pieces are remembered: objects whose keys come in any order would fill the memory otherwise.
 const MOST_PIECES: usize = 256;
@@ -26,6 +26,7 @@ pub(crate) const BEGINNING: u16 = 0;
 #[derive(Debug)]
 pub(crate) struct Layout<F> {
     pieces: Vec<Piece<F>>,
+    texts: Patterns,
 }
 
 #[derive(Debug)]
@@ -39,7 +40,7 @@ struct Piece<F> {
 
 impl<F> Default for Layout<F> {
     fn default() -> Layout<F> {
-        Layout { pieces: Vec::new() }
+        Layout { pieces: Vec::new(), texts: Patterns::default() }
     }
 }
 
@@ -50,7 +51,7 @@ impl<F: Copy> Layout<F> {
     fn next(&self, before: u16, bytes: &[u8]) -> Option<(u16, Option<F>, usize)> {
         let mut way = self.pieces.get(usize::from(before))?.first_next;
         while let Some(piece) = self.pieces.get(usize::from(way)) {
-            if piece.text.begins(bytes) {
+            if self.texts.begin(piece.text, bytes) {
                 return Some((way, piece.field, piece.text.length()));
             }
             way = piece.sibling;
@@ -72,7 +73,8 @@ impl<F: Copy> Layout<F> {
         }
         let number = self.pieces.len() as u16;
         let sibling = std::mem::replace(&mut self.pieces[usize::from(before)].first_next, number);
-        self.pieces.push(Piece { text: Pattern::new(text), field, first_next: NONE, sibling });
+        let text = self.texts.add(text);
+        self.pieces.push(Piece { text, field, first_next: NONE, sibling });
         number
     }
 

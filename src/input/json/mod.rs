@@ -10,5 +10,5 @@ mod simd;
 pub(crate) use cursor::{Cursor, Fault, Problem, Value, nonempty_text_of, text_of};
 pub(crate) use layout::Layout;
 pub(crate) use node::Node;
-pub(crate) use pattern::Pattern;
+pub(crate) use pattern::{Pattern, Patterns};
 pub(crate) use scan::Scanner;

@@ -1,62 +1,69 @@
 //! Texts that are looked for where they probably stand.
 //!
 //! They are compared 64 bytes at a time, whatever their length: a branch on it would be guessed wrongly more
-//! often than not, which costs as much as comparing a hundred bytes.
+//! often than not, which costs as much as comparing a hundred bytes. And they stand one behind the other, in the
+//! order in which they are met, so that each is on its way into the cache when the one before is compared.
 
 use super::simd::equal;
 
 const BLOCK: usize = 64;
 
-/// A text to compare with.
+/// Texts to compare with.
 #[derive(Debug, Default)]
+pub(crate) struct Patterns {
+    /// All of them, and a block of zeros.
+    text: Vec<u8>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pattern {
-    /// The text, filled up with zeros.
-    blocks: Box<[[u8; BLOCK]]>,
-    length: usize,
-    /// A bit for each byte of the last block that is none of the text's.
-    behind: u64,
+    start: u32,
+    length: u32,
 }
 
 impl Pattern {
-    pub(crate) fn new(text: &[u8]) -> Pattern {
-        let blocks = text.chunks(BLOCK).map(|chunk| {
-            let mut block = [0; BLOCK];
-            block[..chunk.len()].copy_from_slice(chunk);
-            block
-        });
-        let behind = if text.len() % BLOCK == 0 { 0 } else { u64::MAX << (text.len() % BLOCK) };
-        Pattern { blocks: blocks.collect(), length: text.len(), behind }
-    }
-
     /// How many bytes it has.
     #[inline]
-    pub(crate) fn length(&self) -> usize {
-        self.length
+    pub(crate) fn length(self) -> usize {
+        self.length as usize
+    }
+}
+
+impl Patterns {
+    /// Adds a text.
+    pub(crate) fn add(&mut self, text: &[u8]) -> Pattern {
+        let start = self.text.len().saturating_sub(BLOCK);
+        self.text.truncate(start);
+        self.text.extend_from_slice(text);
+        self.text.extend_from_slice(&[0; BLOCK]);
+        Pattern { start: start as u32, length: text.len() as u32 }
     }
 
-    /// Whether the bytes begin with it.
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+    }
+
+    /// Whether the bytes begin with one.
     #[inline]
-    pub(crate) fn begins(&self, bytes: &[u8]) -> bool {
-        let Some((last, whole)) = self.blocks.split_last() else { return true };
-        let mut theirs = bytes;
-        for mine in whole {
-            let Some((block, rest)) = theirs.split_first_chunk::<BLOCK>() else { return false };
-            if equal(mine, block) != u64::MAX {
+    pub(crate) fn begin(&self, pattern: Pattern, bytes: &[u8]) -> bool {
+        let (mut mine, mut theirs) = (self.text.get(pattern.start as usize..).unwrap_or_default(), bytes);
+        let mut length = pattern.length;
+        while let (Some((one, my_rest)), Some((two, their_rest))) =
+            (mine.split_first_chunk::<BLOCK>(), theirs.split_first_chunk::<BLOCK>())
+        {
+            let equal = equal(one, two);
+            if length <= BLOCK as u32 {
+                // What is behind its end is equal or not, and no matter.
+                return equal | u64::MAX.checked_shl(length).unwrap_or(0) == u64::MAX;
+            }
+            if equal != u64::MAX {
                 return false;
             }
-            theirs = rest;
+            (mine, theirs, length) = (my_rest, their_rest, length - BLOCK as u32);
         }
-        match theirs.first_chunk::<BLOCK>() {
-            // What fills up the last block is equal or not, and no matter.
-            Some(block) => (equal(last, block) | self.behind) == u64::MAX,
-            None => self.begins_near_end(bytes),
-        }
-    }
-
-    /// As [`Pattern::begins`], where fewer bytes are left than the blocks have.
-    #[cold]
-    fn begins_near_end(&self, bytes: &[u8]) -> bool {
-        bytes.len() >= self.length && self.blocks.as_flattened().iter().take(self.length).eq(&bytes[..self.length])
+        mine.get(..length as usize).is_some_and(|it| theirs.starts_with(it))
     }
 }
 
@@ -69,18 +76,22 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_starts_with(
-            text in prop::collection::vec(0u8..2, 0..200),
+            texts in prop::collection::vec(prop::collection::vec(0u8..2, 0..200), 1..4),
             bytes in prop::collection::vec(0u8..2, 0..300),
             at: Option<prop::sample::Index>,
             is_alike: bool,
         ) {
-            let mut bytes = if is_alike { [&text[..], &bytes].concat() } else { bytes };
-            if let Some(at) = at.filter(|_| !bytes.is_empty()) {
-                let at = at.index(bytes.len());
-                bytes[at] ^= 1;
+            let mut patterns = Patterns::default();
+            let added: Vec<Pattern> = texts.iter().map(|it| patterns.add(it)).collect();
+            for (text, pattern) in texts.iter().zip(added) {
+                let mut bytes = if is_alike { [&text[..], &bytes].concat() } else { bytes.clone() };
+                if let Some(at) = at.filter(|_| !bytes.is_empty()) {
+                    let at = at.index(bytes.len());
+                    bytes[at] ^= 1;
+                }
+                prop_assert_eq!(patterns.begin(pattern, &bytes), bytes.starts_with(text));
+                prop_assert_eq!(pattern.length(), text.len());
             }
-            prop_assert_eq!(Pattern::new(&text).begins(&bytes), bytes.starts_with(&text));
-            prop_assert_eq!(Pattern::new(&text).length(), text.len());
         }
     }
 }
