@@ -589,6 +589,8 @@ mod tests {
             r#"{"traceID":"a","spanID":"1","operationName":"@o","references":[],"startTime":1,"duration":2,"tags":@t,"logs":[],"processID":"p1"}"#,
             r#"{"traceID":"a","spanID":"1","operationName":"@o","references":[{"refType":"CHILD_OF","traceID":"a","spanID":"2"}],"tags":@t}"#,
             r#"{"tags":@t,"operationName":"@o","spanID":"1","traceID":"a","logs":[{"timestamp":5,"fields":@t}]}"#,
+            r#"{"traceID":"a","spanID":"00000000000000a1","operationName":"@o","references":[{"refType":"CHILD_OF","traceID":"a","spanID":"00000000000000a2"}],"startTime":1,"duration":2,"tags":@t,"logs":[],"processID":"p1","warnings":null}"#,
+            r#"{"operationName":"@o","traceID":"a","flags":1,"spanID":"00000000000000a3","references":[],"startTime":17,"duration":12345678901,"logs":[{"timestamp":5,"fields":@t}],"tags":@t,"processID":"p1"}"#,
             r#"{"spanID":"3","operationName":"@o","process":{"serviceName":"s","tags":@t},"tags":@t}"#,
         ]);
         (shape, prop::sample::select(vec!["one", "two"]), tags())
