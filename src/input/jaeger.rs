@@ -288,6 +288,10 @@ impl JaegerParser {
         } else {
             let at = self.in_element(cursor);
             cursor.skip()?;
+            // A number may go on.
+            if cursor.peek().is_none() {
+                return cursor.starved();
+            }
             sink.skip("not a span where one belongs", at);
         }
         element.has_spans = true;

@@ -246,7 +246,7 @@ mod tests {
     }
 
     fn trace() -> impl Strategy<Value = String> {
-        let not_a_span = Just("[1,{}]".to_owned());
+        let not_a_span = prop::sample::select(vec!["[1,{}]", "9223372036854775808", "true"]).prop_map(str::to_owned);
         let spans = prop::collection::vec(prop_oneof![8 => span(), 1 => not_a_span], 0..6);
         let processes = r#""processes":{"p1":{"serviceName":"s1","tags":[]},"p2":{"serviceName":"s2","tags":[{"key":"host.name","value":"h"}]}}"#;
         (spans, any::<bool>(), any::<bool>()).prop_map(move |(spans, is_before, has_more)| {
