@@ -21,6 +21,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Kind; 5] = [Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Internal];
+
     /// Reads `server`, `SERVER` and `SPAN_KIND_SERVER`.
     pub fn from_text(text: &str) -> Option<Kind> {
         let word = match text.get(..10) {

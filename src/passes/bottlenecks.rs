@@ -313,8 +313,7 @@ impl Operation {
 
 /// All kinds in order, and before them none.
 fn kinds() -> impl Iterator<Item = Option<Kind>> {
-    let all = [Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Internal];
-    std::iter::once(None).chain(all.map(Some))
+    std::iter::once(None).chain(Kind::ALL.map(Some))
 }
 
 /// The key with the largest count; of several the first.

@@ -222,7 +222,7 @@ impl Reader<'_> {
 
     fn span(&mut self, draft: &mut Draft, base_ns: &mut i64) {
         let flags = self.bytes.byte();
-        let kind = KINDS.get(usize::from(self.bytes.byte()).wrapping_sub(1)).copied();
+        let kind = Kind::ALL.get(usize::from(self.bytes.byte()).wrapping_sub(1)).copied();
         let id = self.bytes.id();
         let operation = self.keeper.dictionary.name_of(self.bytes.number() as u32);
         let process = self.bytes.number() as u32;
@@ -310,7 +310,6 @@ impl Reader<'_> {
     }
 }
 
-const KINDS: [Kind; 5] = [Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Internal];
 const VALUE_TYPES: [ValueType; 3] = [ValueType::Text, ValueType::Bool, ValueType::Number];
 
 fn put_attribute(out: &mut Vec<u8>, dictionary: &mut Dictionary, draft: &Draft, attribute: &Attribute) {
