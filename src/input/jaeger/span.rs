@@ -403,17 +403,22 @@ fn id(cursor: &mut Cursor<'_>) -> Result<Option<Id>> {
     Ok(text_of(cursor.value()?).and_then(|it| Id::parse(&it)))
 }
 
+/// Consumes whole microseconds, if plain digits are what is next and not too many; gives nanoseconds.
+#[inline]
+pub(super) fn usual_micros(cursor: &mut Cursor<'_>) -> Option<i64> {
+    let micros = cursor.whole_number().filter(|it| *it <= (LIMIT_NS / 1000) as u64)?;
+    Some(micros as i64 * 1000)
+}
+
 /// As [`micros`], of the value that is next: plain digits as a rule.
 #[inline]
 fn read_micros(cursor: &mut Cursor<'_>) -> Result<Time> {
     let at = cursor.position();
-    match cursor.whole_number() {
-        Some(micros) if micros <= (LIMIT_NS / 1000) as u64 => Ok(Time::Ns(micros as i64 * 1000)),
-        _ => {
-            cursor.back_to(at);
-            Ok(micros(&cursor.value()?))
-        }
+    if let Some(ns) = usual_micros(cursor) {
+        return Ok(Time::Ns(ns));
     }
+    cursor.back_to(at);
+    Ok(micros(&cursor.value()?))
 }
 
 impl Element {

@@ -3,7 +3,7 @@
 //! Such a span is of the trace of the span before, has one parent in it or none, names its process by key, and
 //! spells ids, times and names without escapes. Anything else is left to the general way, from its beginning.
 
-use super::span::{Field, LIMIT_NS, kind_of, usual_reference};
+use super::span::{Field, LIMIT_NS, kind_of, usual_micros, usual_reference};
 use super::{Element, JaegerParser, ProcessRef, Result};
 use crate::input::json::Cursor;
 use crate::model::{DraftSpan, Id, Name, Reference, Run};
@@ -143,11 +143,4 @@ impl JaegerParser {
         element.spans.push((element.last_tag, ProcessRef::Key(process)));
         true
     }
-}
-
-/// Reads whole microseconds, as nanoseconds.
-#[inline]
-fn usual_micros(cursor: &mut Cursor<'_>) -> Option<i64> {
-    let micros = cursor.whole_number().filter(|it| *it <= (LIMIT_NS / 1000) as u64)?;
-    Some(micros as i64 * 1000)
 }

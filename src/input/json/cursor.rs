@@ -525,13 +525,10 @@ impl<'a> Cursor<'a> {
     /// Reads a string; the cursor stands on its opening quote.
     #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>> {
-        let start = self.at + 1;
-        let end = plain_end(self.bytes(), start);
-        if self.bytes().get(end) == Some(&b'"') {
-            self.at = end + 1;
-            return Ok(Cow::Borrowed(&self.text[start..end]));
+        if let Some(text) = self.plain_string() {
+            return Ok(Cow::Borrowed(text));
         }
-        self.at = start;
+        self.at += 1;
         self.escaped_string().map(Cow::Owned)
     }
 
@@ -776,9 +773,17 @@ mod tests {
                 assert_eq!(leading_digits(bytes), (digits.len(), number), "{bytes:?}");
             }
         }
-        for text in
-            ["0", "7", "1234", "12345678", "123456789", "123456789012", "1700000000000000", "123456789012345678"]
-        {
+        for text in [
+            "0",
+            "7",
+            "1234",
+            "12345678",
+            "123456789",
+            "123456789012",
+            "1700000000000000",
+            "123456789012345678",
+            "99999999999999999",
+        ] {
             let number = text.parse().ok();
             assert_eq!(Cursor::new(&format!("{text},")).whole_number(), number, "{text}");
         }

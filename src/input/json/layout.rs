@@ -20,7 +20,7 @@ const LONGEST_PIECE: usize = 256;
 const NONE: u16 = u16::MAX;
 
 /// The beginning of every object.
-pub(crate) const BEGINNING: u16 = 0;
+const BEGINNING: u16 = 0;
 
 /// The pieces met in objects of one kind, as a tree: each may follow the one above it.
 #[derive(Debug)]
