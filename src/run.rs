@@ -30,7 +30,7 @@ use crate::fetch::Server;
 use crate::filter::Filter;
 use crate::gates::{Judgement, Meter, judge, section};
 use crate::input::source::{self, Source};
-use crate::model::{Name, Trace, Wanted, is_plausible};
+use crate::model::{Assembler, Known, Name, Trace, Wanted, is_plausible};
 use crate::near;
 use crate::passes::AnyPass;
 use crate::pipeline::{self, Consumer, Differing, Reading, Tally};
@@ -236,7 +236,8 @@ fn read(
     progress: &(dyn Fn(u64) + Sync),
     started: Instant,
 ) -> anyhow::Result<(Findings, Meter)> {
-    let reading = prepare(plan, sources, now_ns, progress)?;
+    let reads = plan.passes.iter().flat_map(|it| it.reads()).copied().flatten().copied().collect();
+    let reading = prepare(plan, sources, now_ns, progress, reads)?;
     let templates = std::mem::take(&mut plan.passes);
     let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone(), meter: meter.clone() };
     let (runners, tally) = pipeline::read(&reading, &fresh)?;
@@ -246,19 +247,21 @@ fn read(
     Ok((findings, whole.meter))
 }
 
-/// How an analysis reads; settles what the time range counts back from.
+/// How an analysis reads that needs these attributes; settles what the time range counts back from.
 fn prepare<'a>(
     plan: &mut Plan,
     sources: &'a [Source],
     now_ns: i64,
     progress: &'a (dyn Fn(u64) + Sync),
+    reads: Vec<Known>,
 ) -> anyhow::Result<Reading<'a>> {
+    let reads = Assembler::reads(&plan.derive).chain(reads);
     let reading = Reading {
         sources,
         threads: plan.threads,
         split: plan.split,
         max_decompressed: plan.max_decompressed,
-        wanted: Wanted::with(plan.filter.tags.iter().map(|it| it.key)).into(),
+        wanted: Wanted::of(reads, plan.filter.tags.iter().map(|it| it.key)).into(),
         derive: plan.derive,
         progress,
     };

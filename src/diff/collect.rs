@@ -16,6 +16,10 @@ use crate::model::{Known, Name, NameCache, Span, Trace, semantics};
 
 const NONE: u32 = u32::MAX;
 
+/// What names an endpoint.
+const ENDPOINT_KEYS: &[Known] = &[METHOD_KEYS[0], METHOD_KEYS[1], Known::HttpRoute];
+const METHOD_KEYS: [Known; 2] = [Known::HttpRequestMethod, Known::HttpMethod];
+
 /// Collects what is compared, on one thread.
 #[derive(Debug, Default)]
 pub struct Collector {
@@ -166,6 +170,9 @@ impl<T: Default + Copy> PerTrace<T> {
 }
 
 impl Collector {
+    /// The attributes it reads, itself or by `model::semantics`.
+    pub const READS: &'static [&'static [Known]] = &[ENDPOINT_KEYS, semantics::FAILURE_KEYS];
+
     /// Looks at a trace.
     pub fn observe(&mut self, trace: &Trace) {
         self.n_traces += 1;
@@ -266,7 +273,7 @@ impl Collector {
                 on_path.n_visits += 1;
             }
         }
-        let method = trace.first_value(root, &[Known::HttpRequestMethod, Known::HttpMethod]);
+        let method = trace.first_value(root, &METHOD_KEYS);
         let key = EndpointKey {
             service: root.service,
             operation: root.operation,

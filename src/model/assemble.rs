@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::attributes::{Run, ValueType};
+use super::attributes::{Known, Run, ValueType};
 use super::derive::{self, DeriveOptions};
 use super::draft::{Draft, DraftSpan, LinkRules, NoDuration};
 use super::{
@@ -102,6 +102,12 @@ impl Assembler {
     /// One that derives under these options.
     pub fn new(options: DeriveOptions) -> Assembler {
         Assembler { options, ..Assembler::default() }
+    }
+
+    /// The attributes that span trees are made of.
+    pub fn reads(options: &DeriveOptions) -> impl Iterator<Item = Known> {
+        let hosts = if options.skew_correction { &skew::HOST_KEYS[..] } else { &[] };
+        [&[Known::SpanKind], semantics::ERROR_KEYS, zipkin::ENDPOINT_KEYS, hosts].into_iter().flatten().copied()
     }
 
     /// Builds the trees of a draft that has an id and at least one span.

@@ -180,9 +180,18 @@ impl Default for Wanted {
 impl Wanted {
     /// The known keys and these.
     pub fn with(others: impl IntoIterator<Item = Name>) -> Wanted {
-        let others = others.into_iter().map(|it| (it.as_str(), Key::Other(it)));
-        let known = Known::ALL.iter().map(|it| (it.as_str(), Key::Known(*it)));
-        Wanted { keys: others.chain(known).collect(), all: false }
+        Wanted::of(Known::ALL.iter().copied(), others)
+    }
+
+    /// These keys, some of which we understand.
+    pub fn of(known: impl IntoIterator<Item = Known>, others: impl IntoIterator<Item = Name>) -> Wanted {
+        let mut keys: HashMap<_, _, FixedState> = known.into_iter().map(|it| (it.as_str(), Key::Known(it))).collect();
+        for name in others {
+            // Whoever asks for it, a key that we understand is that one.
+            let understood = Known::ALL.iter().find(|it| it.as_str() == name.as_str());
+            keys.insert(name.as_str(), understood.map_or(Key::Other(name), |it| Key::Known(*it)));
+        }
+        Wanted { keys, all: false }
     }
 
     /// Whether every key is needed.
@@ -221,5 +230,10 @@ mod tests {
         assert_eq!(wanted.key("customer"), Some(Key::Other(Name::new("customer"))));
         assert_eq!(wanted.key("error"), Some(Key::Known(Known::Error)));
         assert_eq!(wanted.key("thread.id"), None);
+        let wanted = Wanted::of([Known::DbName], [Name::new("customer"), Name::new("error")]);
+        assert_eq!(wanted.key("db.name"), Some(Key::Known(Known::DbName)));
+        assert_eq!(wanted.key("customer"), Some(Key::Other(Name::new("customer"))));
+        assert_eq!(wanted.key("error"), Some(Key::Known(Known::Error)));
+        assert_eq!(wanted.key("http.route"), None);
     }
 }

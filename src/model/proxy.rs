@@ -19,6 +19,10 @@ pub enum Side {
 /// What proxies are called that are not called after their service.
 const GENERIC: [&str; 2] = ["istio-proxy", "linkerd-proxy"];
 
+/// What is read here.
+pub const KEYS: &[Known] =
+    &[Known::Component, Known::UpstreamCluster, Known::UpstreamClusterName, Known::IstioCanonicalService];
+
 /// Whether any span of a trace is a proxy's; traces under Zipkin's rules are not looked at.
 pub fn any(trace: &Trace) -> bool {
     let draft = &trace.draft;

@@ -6,6 +6,17 @@ use super::attributes::{Attribute, Key, Known, Run, Text, ValueType};
 use super::draft::{Draft, Event};
 use super::{Kind, Span, Trace, normalize, proxy};
 
+/// What [`is_error`] reads.
+pub(super) const ERROR_KEYS: &[Known] = &[
+    Known::Error,
+    Known::StatusCode,
+    Known::HttpStatusCode,
+    Known::HttpResponseStatusCode,
+    Known::GrpcStatusCode,
+    Known::GrpcStatusCodeOld,
+    Known::RpcResponseStatusCode,
+];
+
 /// Whether a span failed: its explicit signal, or else its HTTP or gRPC status.
 pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
     let mut said_fine = false;
@@ -92,6 +103,31 @@ pub struct Failure<'a> {
     /// The stack trace of its exception.
     pub stack: Option<&'a str>,
 }
+
+/// What [`failure`] reads, of spans and of their events.
+pub const FAILURE_KEYS: &[Known] = &[
+    Known::ExceptionMessage,
+    Known::ExceptionType,
+    Known::ExceptionStacktrace,
+    Known::Error,
+    Known::ErrorObject,
+    Known::ErrorMessage,
+    Known::ErrorReason,
+    Known::ErrorKind,
+    Known::ErrorType,
+    Known::Event,
+    Known::Message,
+    Known::Stack,
+    Known::StatusDescription,
+    Known::HttpStatusText,
+    Known::HttpStatusMessage,
+    Known::ResponseFlags,
+    Known::HttpStatusCode,
+    Known::HttpResponseStatusCode,
+    Known::GrpcStatusCode,
+    Known::GrpcStatusCodeOld,
+    Known::RpcResponseStatusCode,
+];
 
 /// Says why a span failed.
 pub fn failure<'a>(trace: &'a Trace, span: &Span) -> Failure<'a> {
@@ -183,6 +219,30 @@ const MESSAGING_KEYS: [Known; 4] = [
     Known::MessagingSystem,
 ];
 
+/// What [`peer`] and [`broker`] read.
+pub const PEER_KEYS: &[Known] = &[
+    Known::PeerService,
+    Known::ServicePeerName,
+    Known::DbNamespace,
+    Known::DbName,
+    Known::DbInstance,
+    Known::DbSystemName,
+    Known::DbSystem,
+    Known::DbType,
+    Known::DbStatement,
+    Known::MessagingDestinationName,
+    Known::MessagingDestination,
+    Known::MessageBusDestination,
+    Known::MessagingSystem,
+    Known::ServerAddress,
+    Known::NetPeerName,
+    Known::PeerHostname,
+    Known::HttpRequestMethod,
+    Known::HttpMethod,
+    Known::UrlFull,
+    Known::HttpUrl,
+];
+
 /// The other side of a call as its caller names it.
 ///
 /// One look at each attribute: this runs for every call that leaves what is instrumented.
@@ -261,6 +321,27 @@ pub fn statement<'a>(trace: &'a Trace, span: &Span) -> Option<&'a str> {
     statement_of(&trace.draft, trace.drafted(span).attributes)
 }
 
+/// What [`pattern`] reads, besides what [`failure`] does.
+pub const PATTERN_KEYS: &[Known] = &[
+    Known::DbQueryText,
+    Known::DbStatement,
+    Known::SqlQuery,
+    Known::DbQuerySummary,
+    Known::HttpRequestMethod,
+    Known::HttpMethod,
+    Known::HttpRoute,
+    Known::RpcMethod,
+    Known::RpcService,
+    Known::UrlPath,
+    Known::HttpTarget,
+    Known::UrlFull,
+    Known::HttpUrl,
+    Known::DbOperationName,
+    Known::DbOperation,
+    Known::DbCollectionName,
+    Known::DbSqlTable,
+];
+
 /// What a span does, with the values left out: statement, route, method or exception.
 pub fn pattern(trace: &Trace, span: &Span) -> Option<String> {
     let first = |keys: &[Known]| trace.first_value(span, keys);
@@ -308,4 +389,60 @@ pub(crate) fn has_value(trace: &Trace, attribute: &Attribute, value: Option<&str
         let own = trace.text(attribute.value);
         own == it || (attribute.value_type == ValueType::Bool && own.eq_ignore_ascii_case(it))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Assembler, sketch};
+
+    /// The trace of one span with these attributes and one event with those.
+    fn trace(of_span: &[(Known, &str)], of_event: &[(Known, &str)]) -> Trace {
+        let mut draft = sketch::draft("web GET / 0..10");
+        let mut run = |attributes: &[(Known, &str)]| {
+            let start = draft.attribute_mark();
+            for (key, value) in attributes {
+                draft.push_attribute(Key::Known(*key), value, ValueType::Text);
+            }
+            Run { start, end: draft.attribute_mark() }
+        };
+        let (of_span, of_event) = (run(of_span), run(of_event));
+        draft.events.push(Event { at_ns: None, attributes: of_event });
+        draft.spans[0].attributes = of_span;
+        draft.spans[0].events = Run { start: 0, end: 1 };
+        Assembler::default().assemble(draft)
+    }
+
+    fn attributes() -> impl Strategy<Value = Vec<(Known, &'static str)>> {
+        const VALUES: &[&str] =
+            &["true", "error", "500", "14", "OK", "", "SELECT 1", "/x?y=1", "proxy", "a.b.svc", "UH"];
+        prop::collection::vec((prop::sample::select(Known::ALL), prop::sample::select(VALUES)), 0..8)
+    }
+
+    /// What is asked of a trace of one span.
+    type Question = fn(&Trace) -> String;
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_said(of_span in attributes(), of_event in attributes()) {
+            let questions: [(&[&[Known]], Question); 5] = [
+                (&[ERROR_KEYS], |it| it.span(0).error.to_string()),
+                (&[FAILURE_KEYS], |it| format!("{:?}", failure(it, it.span(0)))),
+                (&[PEER_KEYS], |it| format!("{:?} {:?}", peer(it, it.span(0)), broker(it, it.span(0)))),
+                (&[PATTERN_KEYS, FAILURE_KEYS, ERROR_KEYS], |it| format!("{:?}", pattern(it, it.span(0)))),
+                (&[proxy::KEYS], |it| {
+                    let (any, span) = (proxy::any(it), it.span(0));
+                    format!("{any} {:?} {:?}", proxy::side(it, span), proxy::upstream(it, span))
+                }),
+            ];
+            for (reads, asked) in questions {
+                let read = |it: &&(Known, &'static str)| reads.iter().any(|keys| keys.contains(&it.0));
+                let only = |all: &[(Known, &'static str)]| all.iter().filter(read).copied().collect::<Vec<_>>();
+                let (whole, part) = (trace(&of_span, &of_event), trace(&only(&of_span), &only(&of_event)));
+                prop_assert_eq!(asked(&whole), asked(&part), "{:?}", reads);
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::by_operation::ByOperation;
 use super::share::{self, Share};
 use super::{Pass, PassOptions};
-use crate::model::{Id, Kind, Name, Trace, semantics};
+use crate::model::{Id, Kind, Known, Name, Trace, semantics};
 use crate::report::{Cell, Column, Json, Report, Section, Table, words};
 use crate::stats::{Top, ms, percent};
 
@@ -142,6 +142,7 @@ struct ExampleReport {
 impl Pass for Bottlenecks {
     const NAME: &'static str = "bottlenecks";
     const ABOUT: &'static str = "The operations that requests waited on most";
+    const READS: &'static [&'static [Known]] = &[semantics::PATTERN_KEYS, semantics::FAILURE_KEYS];
     type Args = BottlenecksArgs;
     type Report = BottlenecksReport;
 

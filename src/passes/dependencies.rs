@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::by_operation::ByOperation;
 use super::{Pass, PassOptions, sorted};
 use crate::model::semantics::{self, PeerType};
-use crate::model::{Kind, LinkRules, Name, NameCache, Span, Trace, proxy};
+use crate::model::{Kind, Known, LinkRules, Name, NameCache, Span, Trace, proxy};
 use crate::stats::Distribution;
 use mesh::{End, Hop};
 use report::DependenciesReport;
@@ -101,6 +101,7 @@ pub(super) struct DependenciesArgs {
 impl Pass for Dependencies {
     const NAME: &'static str = "dependencies";
     const ABOUT: &'static str = "Which services call which, how often and how well";
+    const READS: &'static [&'static [Known]] = &[semantics::PEER_KEYS, proxy::KEYS, zipkin::KEYS];
     type Args = DependenciesArgs;
     type Report = DependenciesReport;
 

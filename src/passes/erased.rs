@@ -5,11 +5,14 @@ use std::any::Any;
 use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::{Pass, PassOptions};
-use crate::model::Trace;
+use crate::model::{Known, Trace};
 use crate::report::Report;
 
 /// A running pass of some type.
 pub trait AnyPass: Send + Sync {
+    /// See [`Pass::READS`].
+    fn reads(&self) -> &'static [&'static [Known]];
+
     /// See [`Pass::observe`].
     fn observe(&mut self, trace: &Trace);
 
@@ -41,6 +44,10 @@ impl Clone for Box<dyn AnyPass> {
 struct Running<P>(P);
 
 impl<P: Pass> AnyPass for Running<P> {
+    fn reads(&self) -> &'static [&'static [Known]] {
+        P::READS
+    }
+
     fn observe(&mut self, trace: &Trace) {
         self.0.observe(trace);
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Pass, PassOptions};
 use crate::model::normalize::Messages;
-use crate::model::{Name, Span, Trace, semantics};
+use crate::model::{Known, Name, Span, Trace, semantics};
 use crate::stats::{Limited, Merge};
 use report::ErrorsReport;
 use rows::{Absorbed, Example, Pattern, RootCause, Service, ServiceExample, What};
@@ -54,6 +54,7 @@ pub(super) struct ErrorsArgs {}
 impl Pass for Errors {
     const NAME: &'static str = "errors";
     const ABOUT: &'static str = "What fails, where failures start and who absorbs them";
+    const READS: &'static [&'static [Known]] = &[semantics::FAILURE_KEYS];
     type Args = ErrorsArgs;
     type Report = ErrorsReport;
 
@@ -183,7 +184,7 @@ fn place(span: &Span) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Assembler, Key, Known, ValueType, sketch};
+    use crate::model::{Assembler, Key, ValueType, sketch};
     use crate::passes::laws;
     use crate::report::{Report, Section};
 

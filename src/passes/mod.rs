@@ -21,7 +21,7 @@ mod timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::Trace;
+use crate::model::{Known, Trace};
 use crate::report::Report;
 
 pub use erased::{AnyPass, Build, Registered};
@@ -85,6 +85,9 @@ pub trait Pass: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
     const ABOUT: &'static str;
     /// Whether it runs whatever was asked for.
     const ALWAYS: bool = false;
+    /// The attributes it reads, itself or by [`crate::model::semantics`], beyond what every span tree is made of:
+    /// others are not kept.
+    const READS: &'static [&'static [Known]] = &[];
     /// The flags only it reads.
     type Args: clap::Args;
     /// What it has to say.

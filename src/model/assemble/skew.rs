@@ -69,9 +69,12 @@ fn same_host(draft: &Draft, client: u32, server: u32) -> bool {
     }
 }
 
+/// What tells hosts from each other, the surest first.
+pub(super) const HOST_KEYS: [Known; 5] = [Known::HostId, Known::HostIp, Known::Ip, Known::HostName, Known::Hostname];
+
 fn host(draft: &Draft, process: u32) -> Option<&str> {
     let attributes = draft.attributes_of(draft.processes[process as usize].attributes);
-    [Known::HostId, Known::HostIp, Known::Ip, Known::HostName, Known::Hostname].into_iter().find_map(|key| {
+    HOST_KEYS.into_iter().find_map(|key| {
         attributes
             .iter()
             .find(|it| it.key == Key::Known(key))

@@ -21,6 +21,9 @@ struct Endpoint<'a> {
     port: Option<&'a str>,
 }
 
+/// What tells the instances of a service from each other.
+pub(super) const ENDPOINT_KEYS: &[Known] = &[Known::Ip, Known::Port];
+
 impl<'a> Endpoint<'a> {
     fn of(draft: &'a Draft, idx: u32) -> Endpoint<'a> {
         let process = &draft.processes[draft.spans[idx as usize].process as usize];

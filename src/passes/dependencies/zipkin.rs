@@ -11,6 +11,9 @@ use super::{Call, Dependencies};
 use crate::model::semantics::{self, PeerType};
 use crate::model::{Kind, Known, Name, Span, Trace};
 
+/// What is read besides the keys of any peer.
+pub(super) const KEYS: &[Known] = &[Known::RemoteServiceName];
+
 /// Calls told alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Link {
