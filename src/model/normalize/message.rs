@@ -57,9 +57,23 @@ static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&pattern).expect("the vectors below were read with it")
 });
 
-/// The whole of what some clients say: here the number is the message.
-static CODE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new("^(?:HTTP [0-9]{3}|gRPC [0-9]+)$").expect("the vectors below were read with it"));
+/// Whether this is the whole of what some clients say: here the number is the message.
+fn is_code(text: &str) -> bool {
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    match (text.strip_prefix("HTTP "), text.strip_prefix("gRPC ")) {
+        (Some(code), _) => code.len() == 3 && is_number(code),
+        (_, Some(code)) => is_number(code),
+        _ => false,
+    }
+}
+
+/// Whether there is nothing that any value has: no digit, no quote, no `@`, no run of letters that may be
+/// hexadecimal. Most captures have messages of words only, and to compile what finds values takes milliseconds.
+fn is_of_words(text: &str) -> bool {
+    let is_sign = |it: u8| it.is_ascii_digit() || matches!(it, b'\'' | b'"' | b'`' | b'@');
+    let is_long = |it: &[u8]| it.len() >= 8;
+    !text.bytes().any(is_sign) && !text.as_bytes().split(|it| !it.is_ascii_hexdigit()).any(is_long)
+}
 
 /// The message with `?` for each UUID, hexadecimal run, address, quoted text, duration and number.
 ///
@@ -73,9 +87,13 @@ pub fn message(text: &str) -> String {
 ///
 /// Which digit a digit is makes no difference, except for the 0 of `0x`.
 pub(crate) fn values(text: &str) -> Vec<Range<usize>> {
-    if CODE.is_match(text) {
+    if is_code(text) || is_of_words(text) {
         return Vec::new();
     }
+    found_in(text)
+}
+
+fn found_in(text: &str) -> Vec<Range<usize>> {
     let (text, _) = super::cut(text, MAX_BYTES);
     let value = |token: regex::Captures<'_>| {
         let end = token.name("tail").map_or(token.get_match().end(), |tail| tail.start());
@@ -205,6 +223,17 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn words_have_no_values(text in r#"[ :a-fg-kA-FxT.,/(){}%\u{e9}'"@`0-]{0,40}"#) {
+            prop_assert!(!is_of_words(&text) || found_in(&text).is_empty(), "{:?}", found_in(&text));
+        }
+
+        #[test]
+        fn a_code_is_the_whole_message(text in "(HTTP|gRPC|http)? ?[0-9a]{0,4}\n?") {
+            let code = Regex::new(r"\A(?:HTTP [0-9]{3}|gRPC [0-9]+)\z").unwrap();
+            prop_assert_eq!(is_code(&text), code.is_match(&text));
+        }
 
         #[test]
         fn which_digit_a_digit_is_makes_no_difference(
