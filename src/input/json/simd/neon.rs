@@ -1,0 +1,93 @@
+//! For AArch64, all of whose processors have NEON.
+
+use std::arch::aarch64::{
+    uint8x16_t, vandq_u8, vceqq_u8, vcltq_u8, vcombine_u64, vcreate_u64, vdupq_n_u8, vgetq_lane_u64, vorrq_u8,
+    vpaddq_u8, vreinterpretq_u8_u64, vreinterpretq_u64_u8,
+};
+
+use super::Masks;
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn load(word: &[u8; 16]) -> uint8x16_t {
+    let bits = u128::from_le_bytes(*word);
+    vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(bits as u64), vcreate_u64((bits >> 64) as u64)))
+}
+
+/// The vectors of a block.
+#[inline]
+#[target_feature(enable = "neon")]
+fn lanes(block: &[u8; 64]) -> [uint8x16_t; 4] {
+    let ([a, b, c, d], []) = block.as_chunks::<16>() else { return [vdupq_n_u8(0); 4] };
+    [load(a), load(b), load(c), load(d)]
+}
+
+/// One bit for each byte that is all ones; the others are all zeros.
+#[inline]
+#[target_feature(enable = "neon")]
+fn bits([a, b, c, d]: [uint8x16_t; 4]) -> u64 {
+    // Each byte keeps the bit of its place among eight; three times neighbours are added up.
+    let places = vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(PLACES), vcreate_u64(PLACES)));
+    let low = vpaddq_u8(vandq_u8(a, places), vandq_u8(b, places));
+    let high = vpaddq_u8(vandq_u8(c, places), vandq_u8(d, places));
+    let both = vpaddq_u8(low, high);
+    vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(both, both)))
+}
+
+const PLACES: u64 = 0x8040_2010_0804_0201;
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn find(lanes: [uint8x16_t; 4], byte: u8) -> u64 {
+    let wanted = vdupq_n_u8(byte);
+    let [a, b, c, d] = lanes;
+    bits([vceqq_u8(a, wanted), vceqq_u8(b, wanted), vceqq_u8(c, wanted), vceqq_u8(d, wanted)])
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn masks(block: &[u8; 64]) -> Masks {
+    let lanes = lanes(block);
+    // The two kinds of brackets differ in one bit only.
+    let bit = vdupq_n_u8(0x20);
+    let [a, b, c, d] = lanes;
+    let folded = [vorrq_u8(a, bit), vorrq_u8(b, bit), vorrq_u8(c, bit), vorrq_u8(d, bit)];
+    Masks {
+        quotes: find(lanes, b'"'),
+        backslashes: find(lanes, b'\\'),
+        opens: find(folded, b'{'),
+        closes: find(folded, b'}'),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
+    let ([a, b, c, d], [e, f, g, h]) = (lanes(one), lanes(two));
+    bits([vceqq_u8(a, e), vceqq_u8(b, f), vceqq_u8(c, g), vceqq_u8(d, h)])
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    // Most texts end within the first two words: both are looked at without asking which.
+    while let Some([one, other]) = bytes.get(at..).and_then(|it| it.as_chunks::<16>().0.first_chunk::<2>()) {
+        let none = vdupq_n_u8(0);
+        let found = bits([not_plain(load(one)), not_plain(load(other)), none, none]);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += 32;
+    }
+    super::plain::plain_end(bytes, at)
+}
+
+/// The bytes that are not the plain part of a string.
+#[inline]
+#[target_feature(enable = "neon")]
+fn not_plain(lane: uint8x16_t) -> uint8x16_t {
+    let quotes = vceqq_u8(lane, vdupq_n_u8(b'"'));
+    let backslashes = vceqq_u8(lane, vdupq_n_u8(b'\\'));
+    let controls = vcltq_u8(lane, vdupq_n_u8(0x20));
+    vorrq_u8(vorrq_u8(quotes, backslashes), controls)
+}

@@ -1,0 +1,77 @@
+//! For x86-64, all of whose processors have SSE2.
+
+use std::arch::x86_64::{
+    __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+};
+
+use super::Masks;
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn load(word: &[u8; 16]) -> __m128i {
+    let bits = u128::from_le_bytes(*word);
+    _mm_set_epi64x((bits >> 64) as i64, bits as i64)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn find(lane: __m128i, byte: u8) -> u64 {
+    u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(lane, _mm_set1_epi8(byte as i8))) as u32)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn masks(block: &[u8; 64]) -> Masks {
+    let mut masks = Masks { quotes: 0, backslashes: 0, opens: 0, closes: 0 };
+    let (words, _) = block.as_chunks::<16>();
+    for (nth, word) in words.iter().enumerate() {
+        let lane = load(word);
+        // The two kinds of brackets differ in one bit only.
+        let folded = _mm_or_si128(lane, _mm_set1_epi8(0x20));
+        let shift = nth * 16;
+        masks.quotes |= find(lane, b'"') << shift;
+        masks.backslashes |= find(lane, b'\\') << shift;
+        masks.opens |= find(folded, b'{') << shift;
+        masks.closes |= find(folded, b'}') << shift;
+    }
+    masks
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
+    let ([a, b, c, d], []) = one.as_chunks::<16>() else { return 0 };
+    let ([e, f, g, h], []) = two.as_chunks::<16>() else { return 0 };
+    same(a, e) | same(b, f) << 16 | same(c, g) << 32 | same(d, h) << 48
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn same(one: &[u8; 16], two: &[u8; 16]) -> u64 {
+    u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(load(one), load(two))) as u32)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    // Most texts end within the first two words: both are looked at without asking which.
+    while let Some([one, other]) = bytes.get(at..).and_then(|it| it.as_chunks::<16>().0.first_chunk::<2>()) {
+        let found = not_plain(load(one)) | not_plain(load(other)) << 16;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += 32;
+    }
+    super::plain::plain_end(bytes, at)
+}
+
+/// The bytes that are not the plain part of a string.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn not_plain(lane: __m128i) -> u32 {
+    let quotes = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'"' as i8));
+    let backslashes = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'\\' as i8));
+    // A control character is its own minimum with the largest of them.
+    let controls = _mm_cmpeq_epi8(_mm_min_epu8(lane, _mm_set1_epi8(0x1f)), lane);
+    _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls)) as u32
+}
