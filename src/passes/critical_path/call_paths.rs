@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::{wide_ms, wide_percent};
 use crate::model::{Name, Trace};
@@ -59,7 +61,7 @@ impl Node {
 /// An entry of `critical_path_summary.paths`.
 #[derive(Debug, Serialize)]
 pub(super) struct CallPath {
-    pub(super) path: Vec<Name>,
+    pub(super) path: Vec<Words>,
     pub(super) depth: usize,
     self_ms: f64,
     pub(super) share_percent: f64,
@@ -68,10 +70,35 @@ pub(super) struct CallPath {
     pub(super) self_ns: u128,
 }
 
+/// A step as it is written, escaped once for all the paths it is on.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    text: Name,
+    json: Arc<RawValue>,
+}
+
+impl Words {
+    /// Service and operation.
+    fn of((service, operation): Step) -> Words {
+        let text = match service.as_str() {
+            "" => operation,
+            service => Name::new(&format!("{service} {operation}")),
+        };
+        let json = serde_json::value::to_raw_value(&text).expect("a text can always be written");
+        Words { text, json: json.into() }
+    }
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json.serialize(serializer)
+    }
+}
+
 impl CallPath {
     /// Its steps, with this between them.
     pub(super) fn words(&self, between: &str) -> String {
-        let words: Vec<&str> = self.path.iter().map(|it| it.as_str()).collect();
+        let words: Vec<&str> = self.path.iter().map(|it| it.text.as_str()).collect();
         words.join(between)
     }
 }
@@ -192,13 +219,13 @@ impl CallPaths {
         let n_paths = waited_on.len();
         waited_on.truncate(most.unwrap_or(n_paths));
         // Each once, however many paths it is on.
-        let words: Vec<Name> = self.steps.keys().map(|it| in_words(*it)).collect();
+        let words: Vec<Words> = self.steps.keys().map(|it| Words::of(*it)).collect();
         (waited_on.into_iter().map(|it| self.call_path(it, &words, total_ns)).collect(), n_paths)
     }
 
-    fn call_path(&self, node: &Node, words: &[Name], total_ns: u128) -> CallPath {
+    fn call_path(&self, node: &Node, words: &[Words], total_ns: u128) -> CallPath {
         let self_ns = node.self_ns();
-        let path = self.numbered_steps(node, |it| words[it as usize]);
+        let path = self.numbered_steps(node, |it| words[it as usize].clone());
         CallPath {
             depth: path.len(),
             path,
@@ -207,14 +234,6 @@ impl CallPaths {
             traces: node.n_traces,
             self_ns,
         }
-    }
-}
-
-/// Service and operation.
-fn in_words((service, operation): Step) -> Name {
-    match service.as_str() {
-        "" => operation,
-        service => Name::new(&format!("{service} {operation}")),
     }
 }
 
@@ -267,7 +286,7 @@ mod tests {
         paths.observe(&sketch::trace(&sketch));
         let found = paths.finish(400_000_000, None).0;
         assert_eq!(found.len(), 65);
-        assert_eq!((found[0].path.last().map(|it| it.as_str()), found[0].depth), (Some("…"), 65));
+        assert_eq!((found[0].path.last().map(|it| it.text.as_str()), found[0].depth), (Some("…"), 65));
         assert_eq!(found.iter().map(|it| it.self_ns).sum::<u128>(), 400_000_000);
     }
 }
