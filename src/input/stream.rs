@@ -13,6 +13,10 @@ pub(crate) use buffer::Buffer;
 /// small, and have edges of pieces all the same.
 pub(crate) const PIECE: usize = if cfg!(fuzzing) { 1 << 12 } else { 1 << 20 };
 
+/// How many bytes are read at once: what is parsed where it stands is still in the second-level cache then, and so
+/// is what it is compared with.
+const READ: usize = PIECE / 8;
+
 /// Some whole elements of a source, to be parsed on their own.
 #[derive(Debug)]
 pub struct Chunk {
@@ -134,7 +138,7 @@ impl<'r> Stream<'r> {
             return Ok(false);
         }
         let start = self.bytes.len();
-        let upto = if start < PIECE { PIECE } else { 2 * start };
+        let upto = if start < PIECE { PIECE.min(start + READ) } else { 2 * start };
         self.ended = self.bytes.fill(self.input, upto)? == 0;
         Ok(!self.ended)
     }

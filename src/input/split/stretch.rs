@@ -55,7 +55,7 @@ fn last_beginning(bytes: &[u8]) -> Option<usize> {
     let mut end = bytes.len();
     // A few of them may be something else.
     for _ in 0..4 {
-        let key = memchr::memmem::rfind(&bytes[..end], KEY)?;
+        let key = last_key(&bytes[..end])?;
         let from = key.saturating_sub(MOST_BEFORE);
         if let Some(open) = memchr::memrchr(b'{', &bytes[from..key]).map(|it| from + it)
             && seems_to_begin(bytes, open)
@@ -63,6 +63,23 @@ fn last_beginning(bytes: &[u8]) -> Option<usize> {
             return Some(open);
         }
         end = key;
+    }
+    None
+}
+
+/// Where the key is found last: searching forwards is so much faster that it pays to search block by block.
+fn last_key(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 1 << 14;
+    let finder = memchr::memmem::Finder::new(KEY);
+    let mut end = bytes.len();
+    while end > 0 {
+        let from = end.saturating_sub(BLOCK);
+        // One that begins in this block may end in the next.
+        let block = &bytes[from..bytes.len().min(end + KEY.len() - 1)];
+        if let Some(at) = finder.find_iter(block).last() {
+            return Some(from + at);
+        }
+        end = from;
     }
     None
 }
@@ -91,6 +108,17 @@ fn has_spans(bytes: &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_found_wherever_the_blocks_end() {
+        for length in [0, 7, 16_370, 16_384, 40_000] {
+            for behind in [0, 1, 6, 7, 16_376, 16_377, 16_380, 16_384, 33_000] {
+                let text = [&b"\"spans\" "[..], &vec![b'x'; length], KEY, &vec![b'"'; behind]].concat();
+                assert_eq!(last_key(&text), memchr::memmem::rfind(&text, KEY), "{length} {behind}");
+            }
+        }
+        assert_eq!(last_key(b"\"span"), None);
+    }
 
     #[test]
     fn an_item_is_known_by_its_looks() {
