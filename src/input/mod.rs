@@ -35,6 +35,7 @@ mod spans;
 mod split;
 mod stream;
 mod tags;
+mod trust;
 mod xray;
 mod zipkin;
 

@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::json::{Cursor, Fault, Pattern, Patterns, Value};
+use super::trust::Trust;
 use crate::model::{Attribute, Draft, Key, Run, Text, ValueType};
 
 /// So many shapes of list are remembered for one operation.
@@ -20,9 +21,6 @@ const LONGEST_LIST: usize = 16 * 1024;
 /// Lists of operations beyond so many are not remembered.
 const MOST_OWNERS: usize = 4096;
 
-/// An operation whose lists are unlike each other is given up after so many.
-const TRIALS: u32 = 64;
-
 /// Lists by the number of what they belong to: an operation, a service.
 #[derive(Debug, Default)]
 pub(super) struct RememberedLists {
@@ -32,8 +30,7 @@ pub(super) struct RememberedLists {
 #[derive(Debug, Default)]
 struct Owner {
     shapes: Vec<Shape>,
-    n_met: u32,
-    n_learned: u32,
+    trust: Trust,
 }
 
 /// Where a value stood that was read by the general way.
@@ -58,7 +55,7 @@ struct Shape {
     /// The attributes of the pieces, whose values count from the beginning of their piece's text that is kept.
     attributes: Vec<Attribute>,
     kept_text: String,
-    source: Source,
+    source: Box<Source>,
 }
 
 /// What a shape is made of.
@@ -111,16 +108,12 @@ impl RememberedLists {
         draft: &mut Draft,
     ) -> Result<Option<Run>, Fault> {
         let Some(owner) = self.owners.get_mut(owner as usize) else { return Ok(None) };
-        owner.n_met = owner.n_met.saturating_add(1);
-        for nth in 0..owner.shapes.len() {
-            if let Some(run) = owner.shapes[nth].read(cursor, draft)? {
-                if nth > 0 {
-                    owner.shapes.swap(0, nth);
-                }
-                return Ok(Some(run));
-            }
+        if !owner.trust.tries() {
+            return Ok(None);
         }
-        Ok(None)
+        let run = owner.read(cursor, draft)?;
+        owner.trust.count(run.is_some());
+        Ok(run)
     }
 
     /// Remembers a list that was read by the general way. `text` is all of it, `at` where it began.
@@ -137,11 +130,23 @@ impl RememberedLists {
 }
 
 impl Owner {
+    #[inline]
+    fn read(&mut self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
+        for nth in 0..self.shapes.len() {
+            if let Some(run) = self.shapes[nth].read(cursor, draft)? {
+                if nth > 0 {
+                    self.shapes.swap(0, nth);
+                }
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
     fn learn(&mut self, text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) {
-        if self.n_learned > TRIALS && self.n_learned > self.n_met / 4 {
+        if !self.trust.learns() {
             return;
         }
-        self.n_learned += 1;
         let new = Shape::of(text, at, mentions, draft);
         if let Some(alike) = self.shapes.iter_mut().find(|it| it.source.is_alike(&new.source)) {
             alike.widen(&new);
@@ -167,7 +172,7 @@ impl Shape {
                 is_slot: false,
             })
             .collect();
-        let source = Source { text: text.to_vec(), values };
+        let source = Box::new(Source { text: text.to_vec(), values });
         let (pieces, texts) = (Vec::new(), Patterns::default());
         let mut shape = Shape { pieces, texts, attributes: Vec::new(), kept_text: String::new(), source };
         shape.cut();
