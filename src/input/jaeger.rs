@@ -8,6 +8,7 @@ mod in_place;
 #[cfg(any(test, fuzzing))]
 pub(super) mod reference;
 mod span;
+mod template;
 mod usual;
 
 pub(super) use detect::judge as server_errors;
@@ -24,6 +25,8 @@ pub(super) use span::{Time, micros};
 use super::json::{Cursor, Fault, Layout, Value, text_of};
 use super::tags::{self, Mention, RememberedLists};
 use super::{Ahead, Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff, Window};
+use template::Templates;
+
 use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, Wanted};
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -70,6 +73,7 @@ impl Format for Jaeger {
             event_tags: RememberedLists::default(),
             mentions: Vec::new(),
             layouts: Layouts::default(),
+            templates: Templates::default(),
             element: Element::default(),
             level: in_place::Level::Item,
             element_start: 0,
@@ -92,6 +96,7 @@ struct JaegerParser {
     /// Where the values of the list at hand stand, if it is to be remembered.
     mentions: Vec<Mention>,
     layouts: Layouts,
+    templates: Templates,
     element: Element,
     /// Where in an array of traces the bytes before ended.
     level: in_place::Level,
@@ -145,6 +150,9 @@ impl ProcessMember {
     }
 }
 
+/// So many keys of processes are remembered.
+const MOST_PROCESS_KEYS: usize = 4096;
+
 /// What is known of an element while it is read. Its memory serves for the next.
 #[derive(Default)]
 struct Element {
@@ -156,8 +164,11 @@ struct Element {
     /// The spelling met last (empty for none) and its tag: mostly the only one.
     last_trace: String,
     last_tag: u32,
-    /// Keys of the `processes` object and of spans, each with its place in `processes`.
-    process_keys: HashMap<String, u32, FixedState>,
+    /// Keys of the `processes` object and of spans, each with the number of the element it was met in last, and its
+    /// place in `processes` then: most elements use the same ones.
+    process_keys: HashMap<String, (u64, u32), FixedState>,
+    /// The number of the element at hand.
+    number: u64,
     /// For each of these keys its process, once that has come.
     processes: Vec<Option<u32>>,
     /// The key met last (empty for none), and its place.
@@ -177,7 +188,10 @@ impl Element {
         self.by_id.clear();
         self.last_trace.clear();
         self.last_tag = 0;
-        self.process_keys.clear();
+        self.number += 1;
+        if self.process_keys.len() > MOST_PROCESS_KEYS {
+            self.process_keys.clear();
+        }
         self.processes.clear();
         self.last_process.clear();
         self.last_place = 0;

@@ -20,10 +20,10 @@ mod reference;
 pub use assemble::Assembler;
 pub use attributes::{Attribute, Key, Known, Run, Text, ValueType, Wanted};
 pub use derive::{AsyncChildren, DeriveOptions};
-pub(crate) use draft::longest_written;
 pub use draft::{
     Draft, DraftSpan, Event, LinkRules, NoDuration, Process, Reference, UNKNOWN_OPERATION, UNKNOWN_SERVICE,
 };
+pub(crate) use draft::{DraftMark, longest_written};
 pub use id::Id;
 pub use name::{Name, NameCache};
 pub use trace::{Kind, Repairs, Root, Section, Span, Trace};

@@ -428,15 +428,16 @@ impl Element {
         if self.last_process == key && !key.is_empty() {
             return self.last_place;
         }
-        let place = match self.process_keys.get(key) {
-            Some(place) => *place,
-            None => {
-                let place = self.processes.len() as u32;
-                self.process_keys.insert(key.to_owned(), place);
-                self.processes.push(None);
-                place
-            }
+        let next = self.processes.len() as u32;
+        let (number, place) = match self.process_keys.get_mut(key) {
+            Some(known) => known,
+            None => self.process_keys.entry(key.to_owned()).or_insert((0, 0)),
         };
+        if *number != self.number {
+            (*number, *place) = (self.number, next);
+            self.processes.push(None);
+        }
+        let place = *place;
         self.last_process.clear();
         self.last_process.push_str(key);
         self.last_place = place;

@@ -4,9 +4,10 @@
 //! spells ids, times and names without escapes. Anything else is left to the general way, from its beginning.
 
 use super::span::{Field, LIMIT_NS, kind_of, usual_micros, usual_reference};
+use super::template::{Part, Step, Templates};
 use super::{Element, JaegerParser, ProcessRef, Result};
 use crate::input::json::Cursor;
-use crate::model::{DraftSpan, Id, Name, Reference, Run};
+use crate::model::{DraftMark, DraftSpan, Id, Name, Reference, Run};
 
 /// What was read of a span.
 #[derive(Default)]
@@ -30,14 +31,105 @@ impl JaegerParser {
         if element.last_trace.is_empty() || cursor.peek() != Some(b'{') {
             return Ok(false);
         }
-        let (start, mark) = (cursor.position(), self.draft.mark());
-        let members = self.usual_members(cursor, element)?;
+        let (start, mark, text) = (cursor.position(), self.draft.mark(), cursor.rest());
+        let members = self.remembered_members(cursor, element, &mark)?;
         if members.is_some_and(|it| self.push_usual(it, element)) {
             return Ok(true);
         }
         cursor.back_to(start);
         self.draft.back_to(&mark);
+        self.templates.begin();
+        let members = self.usual_members(cursor, element)?;
+        if members.is_some_and(|it| self.push_usual(it, element)) {
+            self.templates.learn(&text[..cursor.position() - start], start, &element.last_trace);
+            return Ok(true);
+        }
+        cursor.back_to(start);
+        self.draft.back_to(&mark);
         Ok(false)
+    }
+
+    /// Reads the members of a span that is written as one of those before; `None` for any other.
+    #[inline]
+    fn remembered_members(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        element: &mut Element,
+        mark: &DraftMark,
+    ) -> Result<Option<Members>> {
+        if !self.templates.try_next() {
+            return Ok(None);
+        }
+        let start = cursor.position();
+        cursor.enter()?;
+        for nth in 0..Templates::N {
+            cursor.back_to(start);
+            if let Some(members) = self.members_like(nth, cursor, element)? {
+                cursor.leave_behind();
+                self.templates.count(Some(nth));
+                return Ok(Some(members));
+            }
+            self.draft.back_to(mark);
+        }
+        cursor.leave_behind();
+        self.templates.count(None);
+        Ok(None)
+    }
+
+    /// Reads the members of a span that is written as the nth template.
+    #[inline]
+    fn members_like(&mut self, nth: usize, cursor: &mut Cursor<'_>, element: &mut Element) -> Result<Option<Members>> {
+        let n_steps = self.templates.of_trace(nth, &element.last_trace).steps.len();
+        // Its trace is part of what is compared.
+        let mut members = Members { is_of_last_trace: true, ..Members::default() };
+        for step in 0..n_steps {
+            let template = self.templates.get(nth);
+            let Step { text, part } = template.steps[step];
+            if !cursor.passes(&template.texts, text) {
+                return Ok(None);
+            }
+            let is_usual = match part {
+                Part::Id => {
+                    members.id = cursor.take(16).and_then(Id::of_digits);
+                    members.id.is_some()
+                }
+                Part::Operation => {
+                    let text = cursor.plain_inside().filter(|it| !it.is_empty());
+                    members.operation = text.map(|it| self.names.numbered(it));
+                    members.operation.is_some()
+                }
+                Part::Parent => {
+                    members.parent = cursor.take(16).and_then(Id::of_digits);
+                    members.parent.is_some()
+                }
+                Part::Start => {
+                    members.start_ns = usual_micros(cursor);
+                    members.start_ns.is_some()
+                }
+                Part::Duration => {
+                    members.duration_ns = usual_micros(cursor);
+                    members.duration_ns.is_some()
+                }
+                Part::Tags => {
+                    members.attributes = self.attributes(cursor, members.operation.map(|it| it.1))?;
+                    true
+                }
+                Part::Logs => {
+                    members.events = self.events(cursor, members.operation.map(|it| it.1))?;
+                    true
+                }
+                Part::Process => {
+                    let key = cursor.plain_inside().filter(|it| !it.is_empty());
+                    members.process = key.map(|it| element.process_place(it));
+                    members.process.is_some()
+                }
+                Part::End => return Ok(Some(members)),
+            };
+            if !is_usual {
+                return Ok(None);
+            }
+        }
+        Ok(None)
     }
 
     /// Reads the members of a span up to behind its brace; `None` where one is unusual.
@@ -46,6 +138,7 @@ impl JaegerParser {
         let mut members = Members::default();
         let mut way = cursor.enter_fields()?;
         while let Some(field) = cursor.next_field(&mut self.layouts.span, &mut way, Field::of)? {
+            let at = cursor.position();
             let is_usual = match field {
                 Field::TraceId => {
                     let last = element.last_trace.as_bytes();
@@ -53,44 +146,55 @@ impl JaegerParser {
                     members.is_of_last_trace
                 }
                 Field::SpanId => {
+                    self.templates.note(Part::Id, at + 1..at + 17);
                     members.id = cursor.quoted(16).and_then(Id::of_digits);
                     members.id.is_some()
                 }
                 Field::Operation => {
                     let text = cursor.plain_string().filter(|it| !it.is_empty());
                     members.operation = text.map(|it| self.names.numbered(it));
+                    self.templates.note(Part::Operation, at + 1..cursor.position() - 1);
                     members.operation.is_some()
                 }
                 Field::References if cursor.exactly(b"[]") => true,
                 Field::References => {
                     let is_first = members.parent.is_none();
                     members.parent = usual_reference(cursor, &element.last_trace);
+                    // Its digits stand before `"}]`.
+                    let end = cursor.position().saturating_sub(3);
+                    self.templates.note(Part::Parent, end.saturating_sub(16)..end);
                     is_first && members.parent.is_some()
                 }
                 Field::Start => {
                     members.start_ns = usual_micros(cursor);
+                    self.templates.note(Part::Start, at..cursor.position());
                     members.start_ns.is_some()
                 }
                 Field::Duration => {
                     members.duration_ns = usual_micros(cursor);
+                    self.templates.note(Part::Duration, at..cursor.position());
                     members.duration_ns.is_some()
                 }
                 Field::Tags => {
                     members.attributes = self.attributes(cursor, members.operation.map(|it| it.1))?;
+                    self.templates.note(Part::Tags, at..cursor.position());
                     true
                 }
                 Field::Logs => {
                     members.events = self.events(cursor, members.operation.map(|it| it.1))?;
+                    self.templates.note(Part::Logs, at..cursor.position());
                     true
                 }
                 Field::ProcessId => {
                     let key = cursor.plain_string().filter(|it| !it.is_empty());
                     members.process = key.map(|it| element.process_place(it));
+                    self.templates.note(Part::Process, at + 1..cursor.position().saturating_sub(1));
                     members.process.is_some()
                 }
                 Field::Warnings if cursor.exactly(b"null") => true,
                 Field::Warnings => {
                     self.warnings(cursor)?;
+                    self.templates.spoil();
                     true
                 }
                 Field::Other => {

@@ -369,6 +369,22 @@ impl<'a> Cursor<'a> {
         Ok(Cow::Owned(text))
     }
 
+    /// Consumes the rest of a string without escapes, but not its closing quote; its opening one is behind.
+    #[inline]
+    pub(crate) fn plain_inside(&mut self) -> Option<&'a str> {
+        let text = self.plain_rest()?;
+        self.at -= 1;
+        Some(text)
+    }
+
+    /// Consumes so many bytes, if there are as many; the caller sees to it that they are whole characters.
+    #[inline]
+    pub(crate) fn take(&mut self, n_bytes: usize) -> Option<&'a [u8]> {
+        let bytes = self.rest().get(..n_bytes)?;
+        self.at += n_bytes;
+        Some(bytes)
+    }
+
     /// Consumes a number of a few digits, if that is what is next and something else follows.
     #[inline]
     pub(crate) fn plain_number(&mut self) -> Option<&'a str> {

@@ -23,6 +23,11 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
+    /// Where it begins among all texts.
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
+    }
+
     /// How many bytes it has.
     #[inline]
     pub(crate) fn length(self) -> usize {
@@ -43,6 +48,16 @@ impl Patterns {
     /// Forgets all of them.
     pub(crate) fn clear(&mut self) {
         self.text.clear();
+    }
+
+    /// A text.
+    pub(crate) fn text(&self, pattern: Pattern) -> &[u8] {
+        &self.text[pattern.start as usize..][..pattern.length as usize]
+    }
+
+    /// Puts other bytes in the place of those that stand there.
+    pub(crate) fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        self.text[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
     /// Whether the bytes begin with one.
