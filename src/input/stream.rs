@@ -67,11 +67,13 @@ impl Place {
 
     /// The place behind these bytes.
     pub(crate) fn after(self, bytes: &[u8]) -> Place {
-        let n_lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
-        // Captures are often one line: then there is nothing to look for.
-        let last = if n_lines > 0 { memchr::memrchr(b'\n', bytes) } else { None };
-        let line_start = last.map_or(self.line_start, |at| self.offset + at as u64 + 1);
-        Place { offset: self.offset + bytes.len() as u64, line: self.line + n_lines, line_start }
+        let offset = self.offset + bytes.len() as u64;
+        // Captures are often one line, and to see that is faster than to count.
+        let Some(first) = memchr::memchr(b'\n', bytes) else { return Place { offset, ..self } };
+        let rest = &bytes[first + 1..];
+        let n_lines = 1 + memchr::memchr_iter(b'\n', rest).count() as u64;
+        let last = memchr::memrchr(b'\n', rest).map_or(first, |at| first + 1 + at);
+        Place { offset, line: self.line + n_lines, line_start: self.offset + last as u64 + 1 }
     }
 
     /// The place before these bytes, which end here; `None` if their lines would have to be counted.
