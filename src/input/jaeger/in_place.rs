@@ -138,11 +138,30 @@ impl JaegerParser {
         self.element_start = cursor.position() as isize;
         let mut from = cursor.position();
         cursor.enter()?;
+        let mut has_list = false;
         loop {
-            let Some(key) = cursor.next_key(from)? else { return Ok(Step::Leave(AheadEnd::Item)) };
+            let Some(key) = cursor.next_key(from)? else {
+                if !has_list {
+                    return Ok(Step::Leave(AheadEnd::Item));
+                }
+                cursor.leave_behind();
+                self.finish_trace(element, sink);
+                return Ok(Step::ItemDone);
+            };
             if key == "spans" && cursor.peek() == Some(b'[') {
                 cursor.enter()?;
-                return Ok(Step::To(Level::FirstSpan));
+                match cursor.peek() {
+                    // As long as it has no spans it may be one.
+                    Some(b']') => {
+                        cursor.pass_end();
+                        has_list = true;
+                    }
+                    Some(_) => return Ok(Step::To(Level::FirstSpan)),
+                    None => return cursor.starved(),
+                }
+                cursor.peek();
+                from = cursor.position();
+                continue;
             }
             if is_of_spans(&key) {
                 return Ok(Step::Leave(AheadEnd::Item));
@@ -258,6 +277,21 @@ mod tests {
             let more = if has_more { r#" , "x":12 ,"warnings":["timestamps were adjusted by 1ms"]"# } else { "" };
             format!(r#"{{"traceID":"aa",{before}"spans":[{}]{behind}{more}}}"#, spans.join(", "))
         })
+    }
+
+    #[test]
+    fn what_has_an_empty_list_may_be_a_span() {
+        let trace = r#"{"spans":[],"traceID":"1","processes":{}}"#;
+        for (span, left) in [
+            (r#"{"spans":[],"traceID":"1","startTime":1}"#, true),
+            (r#"{"spans":[],"traceID":"1","spans":[{"spanID":"1"}]}"#, false),
+            (trace, false),
+        ] {
+            let text = format!("{trace},{span}]");
+            let (found, at, end) = in_windows(&text, &[60]);
+            assert_eq!(at == trace.len() + 1, left, "{span}: {end:?}");
+            assert_eq!(found.skips.len(), if span == trace { 2 } else { 1 }, "{span}");
+        }
     }
 
     proptest! {

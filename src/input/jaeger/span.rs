@@ -546,6 +546,8 @@ fn decimal(micros: &str, fraction: &str) -> Time {
     let digits = |nth: usize| fraction.as_bytes().get(nth).map_or(0, |it| i64::from(it - b'0'));
     let ns = digits(0) * 100 + digits(1) * 10 + digits(2);
     match whole(micros) {
+        // What is as far below zero as may be stays there.
+        Some(farthest @ Time::Ns(base)) if base == -LIMIT_NS => farthest,
         Some(Time::Ns(base)) => {
             let ns = if micros.starts_with('-') { base - ns } else { base + ns };
             if ns.abs() <= LIMIT_NS { Time::Ns(ns) } else { too_far(ns < 0) }
@@ -576,6 +578,7 @@ mod tests {
             ("18446744073709551516", -100_000),
             ("18446744073709551516.0", -100_000),
             ("-9000000000000000000", -LIMIT_NS),
+            ("15532559262904483838.5", -LIMIT_NS),
             ("-1e30", -LIMIT_NS),
             ("-4611686018427387.999", -LIMIT_NS),
         ] {
