@@ -429,7 +429,7 @@ fn ns(raw: Option<&RawValue>) -> Result<Option<i64>, NoTime> {
         let is_wrapped = (1 << 63..1 << 64).contains(&micros);
         let micros = if is_wrapped { micros - (1 << 64) } else { micros };
         let below: i128 = format!("{fraction:0<3}")[..3].parse().map_err(|_| NoTime::Nonsense)?;
-        micros * 1000 + if is_negative { -below } else { below }
+        micros.saturating_mul(1000).saturating_add(if is_negative { -below } else { below })
     } else if text.contains('.') && !text.contains(['e', 'E']) {
         return Err(NoTime::Nonsense);
     } else {
