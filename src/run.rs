@@ -236,8 +236,7 @@ fn read(
     progress: &(dyn Fn(u64) + Sync),
     started: Instant,
 ) -> anyhow::Result<(Findings, Meter)> {
-    let reads = plan.passes.iter().flat_map(|it| it.reads()).copied().flatten().copied().collect();
-    let reading = prepare(plan, sources, now_ns, progress, reads)?;
+    let reading = prepare(plan, sources, now_ns, progress, &[])?;
     let templates = std::mem::take(&mut plan.passes);
     let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone(), meter: meter.clone() };
     let (runners, tally) = pipeline::read(&reading, &fresh)?;
@@ -247,15 +246,16 @@ fn read(
     Ok((findings, whole.meter))
 }
 
-/// How an analysis reads that needs these attributes; settles what the time range counts back from.
+/// How an analysis reads whose passes are not all that reads attributes; settles what the time range counts back from.
 fn prepare<'a>(
     plan: &mut Plan,
     sources: &'a [Source],
     now_ns: i64,
     progress: &'a (dyn Fn(u64) + Sync),
-    reads: Vec<Known>,
+    others_read: &[&[Known]],
 ) -> anyhow::Result<Reading<'a>> {
-    let reads = Assembler::reads(&plan.derive).chain(reads);
+    let passes_read = plan.passes.iter().flat_map(|it| it.reads());
+    let reads = passes_read.chain(others_read).copied().flatten().copied().chain(Assembler::reads(&plan.derive));
     let reading = Reading {
         sources,
         threads: plan.threads,

@@ -25,9 +25,8 @@ pub(super) use span::{Time, micros};
 use super::json::{Cursor, Fault, Layout, Value, text_of};
 use super::tags::{self, Mention, RememberedLists};
 use super::{Ahead, Format, Frame, Frames, Head, Judgement, Parser, Sink, Sniff, Window};
-use template::Templates;
-
 use crate::model::{Draft, Id, Key, Name, NameCache, Process, Run, UNKNOWN_SERVICE, Wanted};
+use template::Templates;
 
 type Result<T> = std::result::Result<T, Fault>;
 

@@ -55,7 +55,7 @@ struct Shape {
     /// The attributes of the pieces, whose values count from the beginning of their piece's text that is kept.
     attributes: Vec<Attribute>,
     kept_text: String,
-    source: Box<Source>,
+    source: Source,
 }
 
 /// What a shape is made of.
@@ -172,7 +172,7 @@ impl Shape {
                 is_slot: false,
             })
             .collect();
-        let source = Box::new(Source { text: text.to_vec(), values });
+        let source = Source { text: text.to_vec(), values };
         let (pieces, texts) = (Vec::new(), Patterns::default());
         let mut shape = Shape { pieces, texts, attributes: Vec::new(), kept_text: String::new(), source };
         shape.cut();

@@ -236,9 +236,7 @@ fn collect(
     progress: &(dyn Fn(u64) + Sync),
 ) -> anyhow::Result<(Findings, Collection, Meter)> {
     let started = Instant::now();
-    let of_passes = plan.passes.iter().flat_map(|it| it.reads());
-    let reads = of_passes.chain(Collector::READS).copied().flatten().copied().collect();
-    let reading = prepare(plan, sources, now_ns, progress, reads)?;
+    let reading = prepare(plan, sources, now_ns, progress, Collector::READS)?;
     let templates = std::mem::take(&mut plan.passes);
     let filter: &Filter = &plan.filter;
     let fresh = || Collecting {

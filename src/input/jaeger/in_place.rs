@@ -159,14 +159,11 @@ impl JaegerParser {
                     Some(_) => return Ok(Step::To(Level::FirstSpan)),
                     None => return cursor.starved(),
                 }
-                cursor.peek();
-                from = cursor.position();
-                continue;
-            }
-            if is_of_spans(&key) {
+            } else if is_of_spans(&key) {
                 return Ok(Step::Leave(AheadEnd::Item));
+            } else {
+                self.trace_member(cursor, &key, element)?;
             }
-            self.trace_member(cursor, &key, element)?;
             cursor.peek();
             from = cursor.position();
         }

@@ -14,7 +14,7 @@ const LONGEST: usize = 4096;
 /// A shorter id may occur by chance.
 const SHORTEST_ID: usize = 16;
 
-/// A value of a span that differs from that of others, and where the span ends.
+/// A value of a span that differs from that of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// The 16 digits of its id, without the quotes.
@@ -29,8 +29,6 @@ pub(super) enum Part {
     Logs,
     /// The key of its process, without the quotes.
     Process,
-    /// There is no more.
-    End,
 }
 
 /// Text that is compared, and the value behind it.
@@ -44,6 +42,8 @@ pub(super) struct Step {
 #[derive(Debug, Default)]
 pub(super) struct Template {
     pub(super) steps: Vec<Step>,
+    /// Behind the last value.
+    pub(super) end: Pattern,
     pub(super) texts: Patterns,
     /// The id of the trace in the texts, and where it stands in them.
     trace: Vec<u8>,
@@ -125,10 +125,11 @@ impl Templates {
         let mut template = Template::default();
         let mut from = 0;
         for (part, range) in &self.parts {
-            template.add(&text[from..range.start - at], *part);
+            let text = template.texts.add(&text[from..range.start - at]);
+            template.steps.push(Step { text, part: *part });
             from = range.end - at;
         }
-        template.add(&text[from..], Part::End);
+        template.end = template.texts.add(&text[from..]);
         template.find_trace(trace.as_bytes());
         self.known.swap(0, 1);
         self.known[0] = template;
@@ -136,14 +137,9 @@ impl Templates {
 }
 
 impl Template {
-    fn add(&mut self, text: &[u8], part: Part) {
-        let text = self.texts.add(text);
-        self.steps.push(Step { text, part });
-    }
-
     fn find_trace(&mut self, trace: &[u8]) {
-        for step in &self.steps {
-            let (start, text) = (step.text.start(), self.texts.text(step.text));
+        for pattern in self.steps.iter().map(|it| it.text).chain([self.end]) {
+            let (start, text) = (pattern.start(), self.texts.text(pattern));
             self.places.extend(memchr::memmem::find_iter(text, trace).map(|it| start + it));
         }
         self.trace.extend_from_slice(trace);

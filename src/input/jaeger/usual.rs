@@ -85,51 +85,88 @@ impl JaegerParser {
         for step in 0..n_steps {
             let template = self.templates.get(nth);
             let Step { text, part } = template.steps[step];
-            if !cursor.passes(&template.texts, text) {
-                return Ok(None);
-            }
-            let is_usual = match part {
-                Part::Id => {
-                    members.id = cursor.take(16).and_then(Id::of_digits);
-                    members.id.is_some()
-                }
-                Part::Operation => {
-                    let text = cursor.plain_inside().filter(|it| !it.is_empty());
-                    members.operation = text.map(|it| self.names.numbered(it));
-                    members.operation.is_some()
-                }
-                Part::Parent => {
-                    members.parent = cursor.take(16).and_then(Id::of_digits);
-                    members.parent.is_some()
-                }
-                Part::Start => {
-                    members.start_ns = usual_micros(cursor);
-                    members.start_ns.is_some()
-                }
-                Part::Duration => {
-                    members.duration_ns = usual_micros(cursor);
-                    members.duration_ns.is_some()
-                }
-                Part::Tags => {
-                    members.attributes = self.attributes(cursor, members.operation.map(|it| it.1))?;
-                    true
-                }
-                Part::Logs => {
-                    members.events = self.events(cursor, members.operation.map(|it| it.1))?;
-                    true
-                }
-                Part::Process => {
-                    let key = cursor.plain_inside().filter(|it| !it.is_empty());
-                    members.process = key.map(|it| element.process_place(it));
-                    members.process.is_some()
-                }
-                Part::End => return Ok(Some(members)),
-            };
-            if !is_usual {
+            if !cursor.passes(&template.texts, text) || !self.part(part, cursor, element, &mut members)? {
                 return Ok(None);
             }
         }
-        Ok(None)
+        let template = self.templates.get(nth);
+        let is_like = n_steps > 0 && cursor.passes(&template.texts, template.end);
+        Ok(is_like.then_some(members))
+    }
+
+    /// Reads a value of a span, without the quotes around it; `false` if it is unusual.
+    #[inline]
+    fn part(
+        &mut self,
+        part: Part,
+        cursor: &mut Cursor<'_>,
+        element: &mut Element,
+        members: &mut Members,
+    ) -> Result<bool> {
+        let owner = members.operation.map(|it| it.1);
+        Ok(match part {
+            Part::Id => {
+                members.id = cursor.take(16).and_then(Id::of_digits);
+                members.id.is_some()
+            }
+            Part::Operation => {
+                let text = cursor.plain_inside().filter(|it| !it.is_empty());
+                members.operation = text.map(|it| self.names.numbered(it));
+                members.operation.is_some()
+            }
+            Part::Parent => {
+                members.parent = cursor.take(16).and_then(Id::of_digits);
+                members.parent.is_some()
+            }
+            Part::Start => {
+                members.start_ns = usual_micros(cursor);
+                members.start_ns.is_some()
+            }
+            Part::Duration => {
+                members.duration_ns = usual_micros(cursor);
+                members.duration_ns.is_some()
+            }
+            Part::Tags => {
+                members.attributes = self.attributes(cursor, owner)?;
+                true
+            }
+            Part::Logs => {
+                members.events = self.events(cursor, owner)?;
+                true
+            }
+            Part::Process => {
+                let key = cursor.plain_inside().filter(|it| !it.is_empty());
+                members.process = key.map(|it| element.process_place(it));
+                members.process.is_some()
+            }
+        })
+    }
+
+    /// Reads a value, and notes where it stands.
+    #[inline]
+    fn noted(
+        &mut self,
+        part: Part,
+        cursor: &mut Cursor<'_>,
+        element: &mut Element,
+        members: &mut Members,
+    ) -> Result<bool> {
+        let start = cursor.position();
+        let is_usual = self.part(part, cursor, element, members)?;
+        self.templates.note(part, start..cursor.position());
+        Ok(is_usual)
+    }
+
+    /// As [`JaegerParser::noted`], of a value in quotes.
+    #[inline]
+    fn noted_in_quotes(
+        &mut self,
+        part: Part,
+        cursor: &mut Cursor<'_>,
+        element: &mut Element,
+        members: &mut Members,
+    ) -> Result<bool> {
+        Ok(cursor.exactly(b"\"") && self.noted(part, cursor, element, members)? && cursor.exactly(b"\""))
     }
 
     /// Reads the members of a span up to behind its brace; `None` where one is unusual.
@@ -138,23 +175,11 @@ impl JaegerParser {
         let mut members = Members::default();
         let mut way = cursor.enter_fields()?;
         while let Some(field) = cursor.next_field(&mut self.layouts.span, &mut way, Field::of)? {
-            let at = cursor.position();
             let is_usual = match field {
                 Field::TraceId => {
                     let last = element.last_trace.as_bytes();
                     members.is_of_last_trace = cursor.quoted(last.len()) == Some(last);
                     members.is_of_last_trace
-                }
-                Field::SpanId => {
-                    self.templates.note(Part::Id, at + 1..at + 17);
-                    members.id = cursor.quoted(16).and_then(Id::of_digits);
-                    members.id.is_some()
-                }
-                Field::Operation => {
-                    let text = cursor.plain_string().filter(|it| !it.is_empty());
-                    members.operation = text.map(|it| self.names.numbered(it));
-                    self.templates.note(Part::Operation, at + 1..cursor.position() - 1);
-                    members.operation.is_some()
                 }
                 Field::References if cursor.exactly(b"[]") => true,
                 Field::References => {
@@ -165,32 +190,13 @@ impl JaegerParser {
                     self.templates.note(Part::Parent, end.saturating_sub(16)..end);
                     is_first && members.parent.is_some()
                 }
-                Field::Start => {
-                    members.start_ns = usual_micros(cursor);
-                    self.templates.note(Part::Start, at..cursor.position());
-                    members.start_ns.is_some()
-                }
-                Field::Duration => {
-                    members.duration_ns = usual_micros(cursor);
-                    self.templates.note(Part::Duration, at..cursor.position());
-                    members.duration_ns.is_some()
-                }
-                Field::Tags => {
-                    members.attributes = self.attributes(cursor, members.operation.map(|it| it.1))?;
-                    self.templates.note(Part::Tags, at..cursor.position());
-                    true
-                }
-                Field::Logs => {
-                    members.events = self.events(cursor, members.operation.map(|it| it.1))?;
-                    self.templates.note(Part::Logs, at..cursor.position());
-                    true
-                }
-                Field::ProcessId => {
-                    let key = cursor.plain_string().filter(|it| !it.is_empty());
-                    members.process = key.map(|it| element.process_place(it));
-                    self.templates.note(Part::Process, at + 1..cursor.position().saturating_sub(1));
-                    members.process.is_some()
-                }
+                Field::SpanId => self.noted_in_quotes(Part::Id, cursor, element, &mut members)?,
+                Field::Operation => self.noted_in_quotes(Part::Operation, cursor, element, &mut members)?,
+                Field::ProcessId => self.noted_in_quotes(Part::Process, cursor, element, &mut members)?,
+                Field::Start => self.noted(Part::Start, cursor, element, &mut members)?,
+                Field::Duration => self.noted(Part::Duration, cursor, element, &mut members)?,
+                Field::Tags => self.noted(Part::Tags, cursor, element, &mut members)?,
+                Field::Logs => self.noted(Part::Logs, cursor, element, &mut members)?,
                 Field::Warnings if cursor.exactly(b"null") => true,
                 Field::Warnings => {
                     self.warnings(cursor)?;

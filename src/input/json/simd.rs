@@ -25,9 +25,17 @@ pub(super) fn masks(block: &[u8; 64]) -> Masks {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline]
 #[expect(unsafe_code, reason = "see the module")]
-pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
-    // SAFETY: every processor this is compiled for has these instructions.
-    unsafe { vector::plain_end(bytes, at) }
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    // Most texts end within the first 32 bytes.
+    while let Some(block) = bytes.get(at..).and_then(|it| it.first_chunk::<32>()) {
+        // SAFETY: every processor this is compiled for has these instructions.
+        let found = unsafe { vector::not_plain(block) };
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += 32;
+    }
+    plain::plain_end(bytes, at)
 }
 
 /// Where two blocks are equal, one bit a byte, the first byte lowest.

@@ -67,25 +67,18 @@ pub(super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
     bits([vceqq_u8(a, e), vceqq_u8(b, f), vceqq_u8(c, g), vceqq_u8(d, h)])
 }
 
+/// Where bytes are not the plain part of a string, one bit a byte, the first byte lowest.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    // Most texts end within the first two words: both are looked at without asking which.
-    while let Some([one, other]) = bytes.get(at..).and_then(|it| it.as_chunks::<16>().0.first_chunk::<2>()) {
-        let none = vdupq_n_u8(0);
-        let found = bits([not_plain(load(one)), not_plain(load(other)), none, none]);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize;
-        }
-        at += 32;
-    }
-    super::plain::plain_end(bytes, at)
+pub(super) fn not_plain(block: &[u8; 32]) -> u32 {
+    let ([one, other], []) = block.as_chunks::<16>() else { return 0 };
+    let none = vdupq_n_u8(0);
+    bits([marks(load(one)), marks(load(other)), none, none]) as u32
 }
 
-/// The bytes that are not the plain part of a string.
 #[inline]
 #[target_feature(enable = "neon")]
-fn not_plain(lane: uint8x16_t) -> uint8x16_t {
+fn marks(lane: uint8x16_t) -> uint8x16_t {
     let quotes = vceqq_u8(lane, vdupq_n_u8(b'"'));
     let backslashes = vceqq_u8(lane, vdupq_n_u8(b'\\'));
     let controls = vcltq_u8(lane, vdupq_n_u8(0x20));

@@ -51,24 +51,17 @@ fn same(one: &[u8; 16], two: &[u8; 16]) -> u64 {
     u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(load(one), load(two))) as u32)
 }
 
+/// Where bytes are not the plain part of a string, one bit a byte, the first byte lowest.
 #[inline]
 #[target_feature(enable = "sse2")]
-pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    // Most texts end within the first two words: both are looked at without asking which.
-    while let Some([one, other]) = bytes.get(at..).and_then(|it| it.as_chunks::<16>().0.first_chunk::<2>()) {
-        let found = not_plain(load(one)) | not_plain(load(other)) << 16;
-        if found != 0 {
-            return at + found.trailing_zeros() as usize;
-        }
-        at += 32;
-    }
-    super::plain::plain_end(bytes, at)
+pub(super) fn not_plain(block: &[u8; 32]) -> u32 {
+    let ([one, other], []) = block.as_chunks::<16>() else { return 0 };
+    marks(load(one)) | marks(load(other)) << 16
 }
 
-/// The bytes that are not the plain part of a string.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn not_plain(lane: __m128i) -> u32 {
+fn marks(lane: __m128i) -> u32 {
     let quotes = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'"' as i8));
     let backslashes = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'\\' as i8));
     // A control character is its own minimum with the largest of them.
