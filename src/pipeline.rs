@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
@@ -23,8 +23,8 @@ use crate::failure::Failure;
 use crate::input::PIECE;
 use crate::input::source::Source;
 use crate::input::{
-    Ahead, BOM, Buffer, CUT_OFF, Chunk, DecodeFault, Decoded, Elements, Emit, FORMATS, Frames, Loss, NotDetected,
-    Origin, Place, Skips, SplitError, SplitOptions, Stream, Window, detect, split,
+    Ahead, BOM, Buffer, CUT_OFF, Chunk, DecodeFault, Decoded, Emit, FORMATS, Frames, Loss, NotDetected, Origin, Place,
+    Skips, SplitError, SplitOptions, Stream, Stretch, Stretches, Window, detect, split,
 };
 use crate::model::{DeriveOptions, Repairs, Trace, Wanted};
 use keep::Keeper;
@@ -110,44 +110,10 @@ pub(super) struct Shared {
     stopped: AtomicBool,
     /// A stretch of an array was none.
     is_wrong_guess: AtomicBool,
-    stretches: Stretches,
     /// Sources whose text is not the bytes of the file, and what it is.
     decoded: Mutex<BTreeMap<usize, &'static str>>,
     /// Memory of chunks that are done with.
     spares: Mutex<Vec<Buffer>>,
-}
-
-/// Stretches that are being parsed.
-#[derive(Default)]
-struct Stretches {
-    /// How many are not done with, and how many items there were in the others.
-    counts: Mutex<(usize, u64)>,
-    all_done: Condvar,
-}
-
-impl Stretches {
-    fn counts(&self) -> MutexGuard<'_, (usize, u64)> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begun(&self) {
-        self.counts().0 += 1;
-    }
-
-    fn done(&self, n_items: u64) {
-        let mut counts = self.counts();
-        counts.0 -= 1;
-        counts.1 += n_items;
-        if counts.0 == 0 {
-            self.all_done.notify_all();
-        }
-    }
-
-    /// Waits until none is left; gives how many items there were, and forgets them.
-    fn settle(&self) -> u64 {
-        let counts = self.all_done.wait_while(self.counts(), |it| it.0 > 0);
-        std::mem::take(&mut counts.unwrap_or_else(PoisonError::into_inner).1)
-    }
 }
 
 /// The first thing wrong in the order of the bytes.
@@ -233,7 +199,6 @@ fn read_once<C: Consumer>(
         fault: Mutex::default(),
         stopped: AtomicBool::new(false),
         is_wrong_guess: AtomicBool::new(false),
-        stretches: Stretches::default(),
         decoded: Mutex::default(),
         spares: Mutex::default(),
     };
@@ -312,62 +277,50 @@ fn read_threaded<C: Consumer>(
     // As many chunks may wait as are being worked on: memory stays bounded.
     let (sender, receiver) = mpsc::sync_channel::<Chunk>(n_workers);
     let receiver = Mutex::new(receiver);
-    let workers: io::Result<Vec<Worker<'_, C>>> =
-        (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh())).collect();
+    let workers: io::Result<Vec<_>> =
+        (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh()).map(Mutex::new)).collect();
     let workers = workers.context(NO_SPOOL)?;
     // This thread parses what cannot be shared.
     let own = Worker::new(reading, shared, n_workers, fresh()).context(NO_SPOOL)?;
-    std::thread::scope(|scope| {
+    let (outcome, own) = std::thread::scope(|scope| {
         let receiver = &receiver;
-        let handles: Vec<_> = workers
-            .into_iter()
-            .map(|mut worker| {
-                scope.spawn(move || {
-                    loop {
-                        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        let Ok(chunk) = next else { break };
-                        worker.emit(chunk);
-                    }
-                    worker.finish()
-                })
-            })
-            .collect();
-        let has_others = reading.sources.len() > 1;
-        let mut dispatch = Dispatch { sender, shared, own, may_guess, has_others };
-        let outcome = read_sources(reading, shared, &mut dispatch);
-        let own = dispatch.finish();
-        let workers = handles.into_iter().map(|it| it.join().expect("a worker does not panic")).chain([own]).collect();
-        if shared.is_wrong_guess.load(Ordering::Relaxed) {
-            return Ok(None);
+        for worker in &workers {
+            scope.spawn(move || {
+                loop {
+                    let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(chunk) = next else { break };
+                    worker.lock().unwrap_or_else(PoisonError::into_inner).emit(chunk);
+                }
+            });
         }
-        // Whatever stopped the reading, chunks handed over before may hold an earlier fault.
-        fail_on_fault(reading, shared)?;
-        let tally = outcome?;
-        Ok(Some((workers, tally)))
-    })
+        let has_others = reading.sources.len() > 1;
+        let mut dispatch = Dispatch { sender, shared, workers: &workers, own, may_guess, has_others };
+        let outcome = read_sources(reading, shared, &mut dispatch);
+        (outcome, dispatch.own)
+    });
+    if shared.is_wrong_guess.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    // Whatever stopped the reading, chunks handed over before may hold an earlier fault.
+    fail_on_fault(reading, shared)?;
+    let tally = outcome?;
+    let workers = workers.into_iter().map(|it| it.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok(Some((workers.chain([own]).map(Worker::finish).collect(), tally)))
 }
 
 /// Gives chunks to whichever worker is free; gone when there are no more.
-struct Dispatch<'a, C> {
+struct Dispatch<'a, 'w, C> {
     sender: mpsc::SyncSender<Chunk>,
     shared: &'a Shared,
+    workers: &'w [Mutex<Worker<'a, C>>],
     /// The worker of the thread that reads.
     own: Worker<'a, C>,
     may_guess: bool,
     has_others: bool,
 }
 
-impl<C: Consumer> Dispatch<'_, C> {
-    fn finish(self) -> Finished<C> {
-        self.own.finish()
-    }
-}
-
-impl<C: Consumer> Emit for Dispatch<'_, C> {
+impl<C: Consumer> Emit for Dispatch<'_, '_, C> {
     fn emit(&mut self, chunk: Chunk) -> bool {
-        if matches!(chunk.elements, Elements::Stretch) {
-            self.shared.stretches.begun();
-        }
         self.sender.send(chunk).is_ok() && !self.shared.stopped.load(Ordering::Relaxed)
     }
 
@@ -387,8 +340,20 @@ impl<C: Consumer> Emit for Dispatch<'_, C> {
         self.may_guess
     }
 
-    fn settle(&mut self) -> u64 {
-        self.shared.stretches.settle()
+    fn stretches(&mut self, first: Stretch, rest: &mut Stretches<'_, '_>) -> u64 {
+        let rest = &Mutex::new(rest);
+        let mut first = Some(first);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .workers
+                .iter()
+                .map(|worker| {
+                    let first = first.take();
+                    scope.spawn(|| worker.lock().unwrap_or_else(PoisonError::into_inner).process_stretches(first, rest))
+                })
+                .collect();
+            threads.into_iter().map(|it| it.join().expect("a worker does not panic")).sum()
+        })
     }
 
     fn has_others(&self) -> bool {

@@ -7,7 +7,7 @@ pub mod words;
 pub use json::Json;
 
 /// One part of the report: a typed result for programs and tables for people.
-pub trait Report {
+pub trait Report: Send {
     /// The keys this report fills in the JSON object, in the order they are written.
     fn json(&self) -> Vec<(&'static str, &dyn Json)>;
 

@@ -32,7 +32,7 @@ use crate::gates::{Judgement, Meter, judge, section};
 use crate::input::source::{self, Source};
 use crate::model::{Assembler, Known, Name, Trace, Wanted, is_plausible};
 use crate::near;
-use crate::passes::AnyPass;
+use crate::passes::{self, AnyPass};
 use crate::pipeline::{self, Consumer, Differing, Reading, Tally};
 use crate::render::{self, Look};
 use crate::report::bulletin::Bulletin;
@@ -240,10 +240,16 @@ fn read(
     let templates = std::mem::take(&mut plan.passes);
     let fresh = || Runner { sieve: Sieve::new(&plan.filter), passes: templates.clone(), meter: meter.clone() };
     let (runners, tally) = pipeline::read(&reading, &fresh)?;
-    let whole = join(runners, fresh);
-    let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
-    let findings = Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), &plan.filter);
-    Ok((findings, whole.meter))
+    let Runner { mut sieve, mut meter, .. } = fresh();
+    let mut parts = Vec::with_capacity(runners.len());
+    for runner in runners {
+        sieve.merge(runner.sieve);
+        meter.merge(runner.meter);
+        parts.push(runner.passes);
+    }
+    let reports = passes::reports(parts, plan.threads);
+    let findings = Findings::new(sources, &tally, sieve, reports, started.elapsed(), &plan.filter);
+    Ok((findings, meter))
 }
 
 /// How an analysis reads whose passes are not all that reads attributes; settles what the time range counts back from.
@@ -316,19 +322,6 @@ impl Consumer for Runner<'_> {
             self.meter.observe(trace);
         }
     }
-}
-
-fn join<'a>(runners: Vec<Runner<'a>>, fresh: impl FnOnce() -> Runner<'a>) -> Runner<'a> {
-    let mut runners = runners.into_iter();
-    let mut whole = runners.next().unwrap_or_else(fresh);
-    for runner in runners {
-        for (mine, theirs) in whole.passes.iter_mut().zip(runner.passes) {
-            mine.merge(theirs);
-        }
-        whole.sieve.merge(runner.sieve);
-        whole.meter.merge(runner.meter);
-    }
-    whole
 }
 
 /// The newest trace start of all inputs, by a pass that does nothing else; starts that cannot be are left out.

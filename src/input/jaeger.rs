@@ -475,7 +475,7 @@ impl JaegerParser {
             tags::keep(&mut self.draft, key, value);
         }
         let kept = (self.draft.attribute_mark() > before).then_some(before);
-        self.mentions.push(Mention { value: value_at, key: wanted, kept, is_number: false });
+        self.mentions.push(Mention { value: value_at, key: wanted, kept });
     }
 
     /// Reads a list of the server's warnings for the two that matter here.

@@ -49,9 +49,9 @@ pub(crate) use head::Head;
 pub(crate) use instant::{decimal_ns, rfc3339_ns};
 use jaeger::server_errors;
 pub use split::SplitOptions;
-pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, Window, split};
+pub(crate) use split::{CUT_OFF, Emit, Frame, Frames, Loss, SplitError, Stretch, Stretches, Window, split};
 use split::{fault_in, valid_text};
-pub(crate) use stream::{Buffer, Elements, PIECE, Stream};
+pub(crate) use stream::{Buffer, PIECE, Stream};
 pub use stream::{Chunk, Origin, Place};
 
 use crate::model::{Draft, Wanted};
@@ -210,8 +210,7 @@ pub(crate) enum AheadEnd {
 /// Parses the elements of a chunk, up to the first fault; says where in the chunk that is.
 pub(crate) fn parse(parser: &mut dyn Parser, chunk: &Chunk, sink: &mut dyn Sink) -> Result<(), json::Fault> {
     parser.begin(chunk.context.as_deref());
-    let Elements::Cut(elements) = &chunk.elements else { return Ok(()) };
-    for element in elements {
+    for element in &chunk.elements {
         let bytes = &chunk.bytes[element.clone()];
         sink.begin(element.start);
         let fault = match simdutf8::basic::from_utf8(bytes) {

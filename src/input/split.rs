@@ -16,8 +16,9 @@ use std::sync::Arc;
 use super::detect::{BOM, of_next_value};
 use super::head::HEAD;
 use super::json::{Cursor, Fault, Problem, Scanner, Value};
-use super::stream::{Buffer, Chunk, Elements, Origin, PIECE, Place, Stream};
+use super::stream::{Buffer, Chunk, Origin, PIECE, Place, Stream};
 use super::{Ahead, FORMATS};
+pub(crate) use stretch::{Stretch, Stretches};
 
 /// Where a format keeps its elements.
 #[derive(Clone, Copy, Debug)]
@@ -118,13 +119,14 @@ pub(crate) trait Emit {
         true
     }
 
-    /// Whether it takes stretches of an array that were guessed rather than cut out.
+    /// Whether it parses stretches of an array that are guessed rather than cut out.
     fn takes_stretches(&self) -> bool {
         false
     }
 
-    /// Waits until the stretches given so far are parsed; gives how many items were in them.
-    fn settle(&mut self) -> u64 {
+    /// Parses the first stretch and those behind it, side by side; gives how many items were in them.
+    fn stretches(&mut self, first: Stretch, rest: &mut Stretches<'_, '_>) -> u64 {
+        let _ = (first, rest);
         0
     }
 
@@ -181,7 +183,6 @@ pub(crate) fn split(
     if matches!(outcome, Err(SplitError::Syntax { .. })) {
         let _ = splitter.flush();
     }
-    splitter.found.n_elements += splitter.emit.settle();
     splitter.found.n_bytes = splitter.stream.n_read();
     (splitter.found, outcome)
 }
@@ -647,11 +648,11 @@ impl Splitter<'_, '_> {
         if self.elements.is_empty() {
             self.stream.forget(keep);
         } else {
-            let spare = self.emit.spare();
+            let spare = self.emit.spare().unwrap_or_default();
             let elements = std::mem::take(&mut self.elements);
             let context = std::mem::replace(&mut self.context_before, self.context.clone());
-            let chunk = self.stream.hand_over(keep, Elements::Cut(elements), self.origin, context, spare);
-            if !self.emit.emit(chunk) {
+            let (bytes, place) = self.stream.hand_over(keep, spare);
+            if !self.emit.emit(Chunk { bytes, elements, origin: self.origin, place, context }) {
                 return Err(SplitError::Stopped);
             }
         }

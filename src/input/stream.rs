@@ -22,24 +22,14 @@ const READ: usize = PIECE / 8;
 pub struct Chunk {
     /// The bytes; elements are ranges of them.
     pub(crate) bytes: Buffer,
-    /// Where the elements lie.
-    pub(crate) elements: Elements,
+    /// Where the elements lie among them.
+    pub(crate) elements: Vec<Range<usize>>,
     /// Where it is from.
     pub(crate) origin: Origin,
     /// Where the first byte stands in the source.
     pub(crate) place: Place,
     /// The element before these that holds for them, where the format has such.
     pub(crate) context: Option<Arc<str>>,
-}
-
-/// The elements of a chunk.
-#[derive(Debug)]
-pub(crate) enum Elements {
-    /// They were cut out: each is one of these ranges.
-    Cut(Vec<Range<usize>>),
-    /// Items of an array with a comma behind each, if the ends of the chunk were guessed right: it begins with an
-    /// item, and the next chunk with another.
-    Stretch,
 }
 
 /// Which source bytes are of, and how they are to be parsed.
@@ -97,7 +87,7 @@ impl Chunk {
 
 /// A buffer over a source that grows only as far as one element needs.
 pub(crate) struct Stream<'r> {
-    input: &'r mut dyn Read,
+    input: &'r mut (dyn Read + Send),
     pub(crate) bytes: Buffer,
     /// The next byte to look at.
     pub(crate) at: usize,
@@ -107,7 +97,7 @@ pub(crate) struct Stream<'r> {
 }
 
 impl<'r> Stream<'r> {
-    pub(crate) fn new(input: &'r mut dyn Read) -> Stream<'r> {
+    pub(crate) fn new(input: &'r mut (dyn Read + Send)) -> Stream<'r> {
         Stream { input, bytes: Buffer::default(), at: 0, place: Place::START, ended: false }
     }
 
@@ -145,24 +135,24 @@ impl<'r> Stream<'r> {
         Ok(!self.ended)
     }
 
-    /// Hands over the bytes before `keep`, with the elements among them; the rest moves to the front.
-    /// `spare` is memory to go on with.
-    pub(crate) fn hand_over(
-        &mut self,
-        keep: usize,
-        elements: Elements,
-        origin: Origin,
-        context: Option<Arc<str>>,
-        spare: Option<Buffer>,
-    ) -> Chunk {
-        let mut rest = spare.unwrap_or_default();
-        rest.become_copy(&self.bytes[keep..]);
+    /// Hands over the bytes before `keep`, and says where they stand; the rest moves to the front of `spare`, to go
+    /// on with.
+    pub(crate) fn hand_over(&mut self, keep: usize, mut spare: Buffer) -> (Buffer, Place) {
+        spare.become_copy(&self.bytes[keep..]);
         let place = self.place;
         self.place = place.after(&self.bytes[..keep]);
-        let mut bytes = std::mem::replace(&mut self.bytes, rest);
+        let mut bytes = std::mem::replace(&mut self.bytes, spare);
         bytes.truncate(keep);
         self.at -= keep;
-        Chunk { bytes, elements, origin, place, context }
+        (bytes, place)
+    }
+
+    /// Goes on in other memory with what is not passed yet; gives the memory it was in.
+    pub(crate) fn move_to(&mut self, mut memory: Buffer) -> Buffer {
+        memory.become_copy(&self.bytes[self.at..]);
+        self.place = self.place.after(&self.bytes[..self.at]);
+        self.at = 0;
+        std::mem::replace(&mut self.bytes, memory)
     }
 
     /// Forgets the bytes before `keep`.

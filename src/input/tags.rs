@@ -2,13 +2,15 @@
 //! of an operation, so they are compared instead of parsed.
 //!
 //! What is remembered of a list is its text, in which the values that were seen to differ are slots.
-//! The next list is compared piece by piece with the text between the slots, and only the values in them
-//! are parsed. A piece was parsed once, at the same place of the same text: where its bytes come again,
-//! so does its meaning. Anything else is read by the general way, and learned from.
+//! The next list is compared with the text between the slots, and only the values in them are parsed. The text was
+//! parsed once, at the same place of the same list: where its bytes come again, so does its meaning. Anything
+//! else is read by the general way, and learned from.
+//!
+//! The text is cut behind each value, and short pieces that are the same in many lists are kept once.
 
 use std::ops::Range;
 
-use super::json::{Cursor, Fault, Pattern, Patterns, Value};
+use super::json::{BlockText, Blocks, Cursor, Fault, Value};
 use super::trust::Trust;
 use crate::model::{Attribute, Draft, Key, Run, Text, ValueType};
 
@@ -25,6 +27,10 @@ const MOST_OWNERS: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct RememberedLists {
     owners: Vec<Owner>,
+    /// The texts of all shapes.
+    texts: Blocks,
+    /// Nothing more is learned.
+    is_full: bool,
 }
 
 #[derive(Debug, Default)]
@@ -42,20 +48,44 @@ pub(super) struct Mention {
     pub(super) key: Option<Key>,
     /// Its attribute in the draft.
     pub(super) kept: Option<u32>,
-    /// The text in quotes is a number.
-    pub(super) is_number: bool,
 }
 
 /// A list as it was written, with slots where values differ.
 #[derive(Debug)]
 struct Shape {
-    pieces: Vec<Piece>,
-    /// The texts of the pieces.
-    texts: Patterns,
-    /// The attributes of the pieces, whose values count from the beginning of their piece's text that is kept.
+    /// None until a list of this shape has come twice.
+    steps: Vec<Step>,
+    /// The attributes that are kept; the values of slots are yet to come, the others count from the beginning of
+    /// the text that is kept.
     attributes: Vec<Attribute>,
     kept_text: String,
     source: Source,
+}
+
+/// Text that is compared, and what stands behind it.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    text: BlockText,
+    behind: Behind,
+    /// Which of the shape's attributes is in the slot, if it is kept.
+    attribute: u16,
+}
+
+/// Said of slots that are not kept.
+const NOT_KEPT: u16 = u16::MAX;
+
+/// What stands behind a text: a slot has values of one kind (another may mean something else).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// More text.
+    Text,
+    /// The list has ended.
+    End,
+    /// A text in quotes; these belong to what is compared.
+    TextSlot,
+    Number,
+    /// `true` or `false`.
+    Flag,
 }
 
 /// What a shape is made of.
@@ -70,32 +100,7 @@ struct Remembered {
     range: Range<usize>,
     key: Option<Key>,
     kept: Option<(String, ValueType)>,
-    is_number: bool,
     is_slot: bool,
-}
-
-/// Text that is compared, the attributes in it, and the slot behind it.
-#[derive(Debug)]
-struct Piece {
-    text: Pattern,
-    /// In the shape's lists: those of the piece before end where these begin.
-    attributes_end: u32,
-    kept_end: u32,
-    slot: Slot,
-}
-
-/// Of which kind the values in a slot were (another may mean something else), and their key, if they are kept.
-#[derive(Clone, Copy, Debug)]
-enum Slot {
-    /// The list ends here.
-    End,
-    /// The text in quotes; these belong to what is compared.
-    Text(Option<Key>),
-    /// Likewise, and the text is a number.
-    QuotedNumber(Option<Key>),
-    Number(Option<Key>),
-    /// `true` or `false`.
-    Flag(Option<Key>),
 }
 
 impl RememberedLists {
@@ -111,7 +116,7 @@ impl RememberedLists {
         if !owner.trust.tries() {
             return Ok(None);
         }
-        let run = owner.read(cursor, draft)?;
+        let run = owner.read(&self.texts, cursor, draft)?;
         owner.trust.count(run.is_some());
         Ok(run)
     }
@@ -119,21 +124,34 @@ impl RememberedLists {
     /// Remembers a list that was read by the general way. `text` is all of it, `at` where it began.
     pub(super) fn learn(&mut self, owner: u32, text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) {
         let owner = owner as usize;
-        if owner >= MOST_OWNERS || text.len() > LONGEST_LIST {
+        if owner >= MOST_OWNERS || text.len() > LONGEST_LIST || self.is_full {
             return;
         }
         if owner >= self.owners.len() {
             self.owners.resize_with(owner + 1, Owner::default);
         }
-        self.owners[owner].learn(text, at, mentions, draft);
+        if self.owners[owner].learn(&mut self.texts, text, at, mentions, draft).is_none() {
+            self.clean_up();
+        }
+    }
+
+    /// Forgets texts that no shape has any more; where most are in use, that is all that is remembered.
+    fn clean_up(&mut self) {
+        self.texts = Blocks::default();
+        for shape in self.owners.iter_mut().flat_map(|it| &mut it.shapes) {
+            if !shape.steps.is_empty() && shape.cut(&mut self.texts).is_none() {
+                shape.steps.clear();
+            }
+        }
+        self.is_full = self.texts.fullness() > 0.5;
     }
 }
 
 impl Owner {
     #[inline]
-    fn read(&mut self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
+    fn read(&mut self, texts: &Blocks, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
         for nth in 0..self.shapes.len() {
-            if let Some(run) = self.shapes[nth].read(cursor, draft)? {
+            if let Some(run) = self.shapes[nth].read(texts, cursor, draft)? {
                 if nth > 0 {
                     self.shapes.swap(0, nth);
                 }
@@ -143,22 +161,134 @@ impl Owner {
         Ok(None)
     }
 
-    fn learn(&mut self, text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) {
+    /// `None` if there is no room.
+    fn learn(&mut self, texts: &mut Blocks, text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) -> Option<()> {
         if !self.trust.learns() {
-            return;
+            return Some(());
         }
-        let new = Shape::of(text, at, mentions, draft);
-        if let Some(alike) = self.shapes.iter_mut().find(|it| it.source.is_alike(&new.source)) {
-            alike.widen(&new);
-            return;
+        let new = Source::of(text, at, mentions, draft);
+        if let Some(alike) = self.shapes.iter_mut().find(|it| it.source.is_alike(&new)) {
+            alike.source.widen(&new);
+            return alike.cut(texts);
         }
-        self.shapes.insert(0, new);
+        self.shapes.insert(0, Shape::of(new));
         self.shapes.truncate(MOST_SHAPES);
+        Some(())
     }
 }
 
 impl Shape {
-    fn of(text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) -> Shape {
+    fn of(source: Source) -> Shape {
+        Shape { steps: Vec::new(), attributes: Vec::new(), kept_text: String::new(), source }
+    }
+
+    /// Cuts the text into steps; `None` if there is no room for them.
+    fn cut(&mut self, texts: &mut Blocks) -> Option<()> {
+        self.steps.clear();
+        self.attributes.clear();
+        self.kept_text.clear();
+        let source = &self.source;
+        let mut from = 0;
+        for value in &source.values {
+            let kept = value.key.zip(value.kept.as_ref());
+            let nth = self.attributes.len() as u16;
+            if let Some((key, (text, value_type))) = kept {
+                let text = if value.is_slot { "" } else { text };
+                let place = Text { start: self.kept_text.len() as u32, len: text.len() as u32 };
+                self.attributes.push(Attribute { key, value: place, value_type: *value_type });
+                self.kept_text.push_str(text);
+            }
+            let Range { start, end } = value.range;
+            let (upto, next, behind) = match source.kind(value).filter(|_| value.is_slot) {
+                None => (end, end, Behind::Text),
+                Some(b'"') => (start + 1, end - 1, Behind::TextSlot),
+                Some(b'0') => (start, end, Behind::Number),
+                Some(_) => (start, end, Behind::Flag),
+            };
+            let attribute = if kept.is_some() { nth } else { NOT_KEPT };
+            self.steps.extend(steps(&source.text[from..upto], behind, attribute, texts)?);
+            from = next;
+        }
+        self.steps.extend(steps(&source.text[from..], Behind::End, NOT_KEPT, texts)?);
+        Some(())
+    }
+
+    /// Reads a list of this shape; leaves everything as it was if it is of another.
+    #[inline]
+    fn read(&self, texts: &Blocks, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
+        let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
+        draft.keep_attributes(&self.attributes, &self.kept_text);
+        for step in &self.steps {
+            if !cursor.passes_block(texts, step.text) {
+                break;
+            }
+            let attribute = (step.attribute != NOT_KEPT).then(|| start as usize + usize::from(step.attribute));
+            let is_alike = match step.behind {
+                Behind::Text => true,
+                Behind::End => return Ok(Some(Run { start, end: draft.attribute_mark() })),
+                Behind::TextSlot => read_text(cursor, attribute, draft)?,
+                Behind::Number => read_number(cursor, attribute, draft)?,
+                Behind::Flag => read_flag(cursor, attribute, draft)?,
+            };
+            if !is_alike {
+                break;
+            }
+        }
+        cursor.back_to(at);
+        draft.attributes.truncate(start as usize);
+        draft.text.truncate(n_text);
+        Ok(None)
+    }
+}
+
+/// The steps to compare a text, and what stands behind it.
+fn steps(text: &[u8], behind: Behind, attribute: u16, texts: &mut Blocks) -> Option<Vec<Step>> {
+    let mut steps: Vec<Step> =
+        texts.add(text)?.iter().map(|it| Step { text: *it, behind: Behind::Text, attribute: NOT_KEPT }).collect();
+    if let Some(last) = steps.last_mut() {
+        (last.behind, last.attribute) = (behind, attribute);
+    }
+    Some(steps)
+}
+
+#[inline]
+fn read_text(cursor: &mut Cursor<'_>, attribute: Option<usize>, draft: &mut Draft) -> Result<bool, Fault> {
+    let start = draft.text.len();
+    match attribute {
+        Some(attribute) => {
+            cursor.inside_quotes(&mut draft.text)?;
+            draft.attributes[attribute].value = Text { start: start as u32, len: (draft.text.len() - start) as u32 };
+        }
+        None => cursor.skip_inside_quotes()?,
+    }
+    Ok(true)
+}
+
+#[inline]
+fn read_number(cursor: &mut Cursor<'_>, attribute: Option<usize>, draft: &mut Draft) -> Result<bool, Fault> {
+    let text = match cursor.plain_number() {
+        Some(text) => text,
+        None => match cursor.value()? {
+            Value::Number(text) => text,
+            _ => return Ok(false),
+        },
+    };
+    if let Some(attribute) = attribute {
+        draft.attributes[attribute].value = draft.keep(text);
+    }
+    Ok(true)
+}
+
+fn read_flag(cursor: &mut Cursor<'_>, attribute: Option<usize>, draft: &mut Draft) -> Result<bool, Fault> {
+    let Value::Bool(value) = cursor.value()? else { return Ok(false) };
+    if let Some(attribute) = attribute {
+        draft.attributes[attribute].value = draft.keep(if value { "true" } else { "false" });
+    }
+    Ok(true)
+}
+
+impl Source {
+    fn of(text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) -> Source {
         let values = mentions
             .iter()
             .map(|it| Remembered {
@@ -168,90 +298,12 @@ impl Shape {
                     let text = draft.text(it.value).to_owned();
                     (text, it.value_type)
                 }),
-                is_number: it.is_number,
                 is_slot: false,
             })
             .collect();
-        let source = Source { text: text.to_vec(), values };
-        let (pieces, texts) = (Vec::new(), Patterns::default());
-        let mut shape = Shape { pieces, texts, attributes: Vec::new(), kept_text: String::new(), source };
-        shape.cut();
-        shape
+        Source { text: text.to_vec(), values }
     }
 
-    /// Makes slots of the values that differ.
-    fn widen(&mut self, other: &Shape) {
-        self.source.widen(&other.source);
-        self.cut();
-    }
-
-    /// Cuts the text into pieces at the slots.
-    fn cut(&mut self) {
-        self.pieces.clear();
-        self.texts.clear();
-        self.attributes.clear();
-        self.kept_text.clear();
-        let source = &self.source;
-        let (mut from, mut kept_from) = (0, 0);
-        for value in &source.values {
-            if value.is_slot {
-                let (slot, n_quotes) = match source.kind(value) {
-                    Some(b'"') if value.is_number => (Slot::QuotedNumber(value.key), 1),
-                    Some(b'"') => (Slot::Text(value.key), 1),
-                    Some(b'0') => (Slot::Number(value.key), 0),
-                    _ => (Slot::Flag(value.key), 0),
-                };
-                let text = self.texts.add(&source.text[from..value.range.start + n_quotes]);
-                self.pieces.push(Piece::upto(text, &self.attributes, &self.kept_text, slot));
-                (from, kept_from) = (value.range.end - n_quotes, self.kept_text.len());
-            } else if let (Some(key), Some((text, value_type))) = (value.key, &value.kept) {
-                let value = Text { start: (self.kept_text.len() - kept_from) as u32, len: text.len() as u32 };
-                self.attributes.push(Attribute { key, value, value_type: *value_type });
-                self.kept_text.push_str(text);
-            }
-        }
-        let text = self.texts.add(&source.text[from..]);
-        self.pieces.push(Piece::upto(text, &self.attributes, &self.kept_text, Slot::End));
-    }
-
-    /// Reads a list of this shape; leaves everything as it was if it is of another.
-    #[inline]
-    fn read(&self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
-        let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
-        let mut from = (0, 0);
-        for piece in &self.pieces {
-            let mut is_alike = cursor.passes(&self.texts, piece.text);
-            if is_alike {
-                let upto = (piece.attributes_end as usize, piece.kept_end as usize);
-                if upto.0 > from.0 {
-                    self.keep(from.0..upto.0, from.1..upto.1, draft);
-                }
-                from = upto;
-                is_alike = piece.slot.read(cursor, draft)?;
-            }
-            if !is_alike {
-                cursor.back_to(at);
-                draft.attributes.truncate(start as usize);
-                draft.text.truncate(n_text);
-                return Ok(None);
-            }
-        }
-        Ok(Some(Run { start, end: draft.attribute_mark() }))
-    }
-
-    /// Keeps the attributes in the text of a piece.
-    #[inline]
-    fn keep(&self, attributes: Range<usize>, kept_text: Range<usize>, draft: &mut Draft) {
-        let base = draft.text.len() as u32;
-        draft.text.push_str(&self.kept_text[kept_text]);
-        draft.attributes.extend(self.attributes[attributes].iter().map(|it| {
-            let value = Text { start: it.value.start + base, ..it.value };
-            Attribute { value, ..*it }
-        }));
-    }
-}
-
-impl Source {
     /// Whether two lists differ in values that can be slots only.
     fn is_alike(&self, other: &Source) -> bool {
         let mut upto = (0, 0);
@@ -275,55 +327,6 @@ impl Source {
         for (mine, theirs) in self.values.iter_mut().zip(&other.values) {
             mine.is_slot |= self.text[mine.range.clone()] != other.text[theirs.range.clone()];
         }
-    }
-}
-
-impl Piece {
-    /// A piece whose attributes come last so far.
-    fn upto(text: Pattern, attributes: &[Attribute], kept_text: &str, slot: Slot) -> Piece {
-        Piece { text, attributes_end: attributes.len() as u32, kept_end: kept_text.len() as u32, slot }
-    }
-}
-
-impl Slot {
-    /// Reads what is in the slot; says whether it is of the same kind as before.
-    #[inline]
-    fn read(self, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<bool, Fault> {
-        match self {
-            Slot::End => {}
-            Slot::Text(key) => {
-                let text = cursor.inside_quotes()?;
-                if let Some(key) = key {
-                    draft.push_attribute(key, &text, ValueType::Text);
-                }
-            }
-            Slot::QuotedNumber(key) => {
-                let text = cursor.inside_quotes()?;
-                if let Some(key) = key {
-                    draft.push_attribute(key, &text, ValueType::Number);
-                }
-            }
-            Slot::Number(key) => {
-                let text = match cursor.plain_number() {
-                    Some(text) => text,
-                    None => match cursor.value()? {
-                        Value::Number(text) => text,
-                        _ => return Ok(false),
-                    },
-                };
-                if let Some(key) = key {
-                    draft.push_attribute(key, text, ValueType::Number);
-                }
-            }
-            Slot::Flag(key) => {
-                let value = cursor.value()?;
-                if !matches!(value, Value::Bool(_)) {
-                    return Ok(false);
-                }
-                key.iter().for_each(|it| keep(draft, *it, &value));
-            }
-        }
-        Ok(true)
     }
 }
 

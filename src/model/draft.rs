@@ -195,6 +195,17 @@ impl Draft {
         self.attributes.push(Attribute { key, value, value_type });
     }
 
+    /// Keeps attributes whose values lie in this text.
+    #[inline]
+    pub(crate) fn keep_attributes(&mut self, attributes: &[Attribute], text: &str) {
+        let base = self.text.len() as u32;
+        self.text.push_str(text);
+        self.attributes.extend(attributes.iter().map(|it| {
+            let value = Text { start: it.value.start + base, ..it.value };
+            Attribute { value, ..*it }
+        }));
+    }
+
     /// Where the next attribute will stand.
     pub(crate) fn attribute_mark(&self) -> u32 {
         self.attributes.len() as u32

@@ -14,6 +14,7 @@ mod errors;
 mod laws;
 mod performance;
 mod share;
+mod side_by_side;
 mod sorted;
 mod summary;
 mod timestamp;
@@ -25,6 +26,7 @@ use crate::model::{Known, Trace};
 use crate::report::Report;
 
 pub use erased::{AnyPass, Build, Registered};
+pub(crate) use side_by_side::reports;
 
 /// Every pass, in the order of the report.
 pub const PASSES: &[Registered] = &[

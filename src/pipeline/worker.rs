@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::keep::{Arena, Keeper, Segment, recall};
 use super::seen::{Admission, Complete, Seen};
 use super::{Consumer, Reading, Shared, Tally};
 use crate::input::{
-    Ahead, AheadEnd, Batch, Buffer, Chunk, Elements, Emit, FORMATS, Origin, Parser, Place, Sink, Window, parse,
+    Ahead, AheadEnd, Batch, Buffer, Chunk, Emit, FORMATS, Origin, Parser, Place, Sink, Stretch, Stretches, Window,
+    parse,
 };
 use crate::model::{Assembler, Draft, DraftSpan, Id, Wanted, is_plausible};
 
@@ -78,10 +79,23 @@ impl<'a, C: Consumer> Worker<'a, C> {
         self.goes_on()
     }
 
+    /// Parses and analyzes stretches of an array until others have taken the rest; gives how many items there were.
+    pub(super) fn process_stretches(&mut self, mut next: Option<Stretch>, rest: &Mutex<&mut Stretches<'_, '_>>) -> u64 {
+        let mut memory = Buffer::default();
+        let mut n_items = 0;
+        while self.goes_on() {
+            let take = || rest.lock().unwrap_or_else(PoisonError::into_inner).next(std::mem::take(&mut memory));
+            let Some(stretch) = next.take().or_else(take) else { break };
+            n_items += self.process_stretch(&stretch);
+            memory = stretch.bytes;
+        }
+        n_items
+    }
+
     /// Parses and analyzes a stretch of an array, if it is one.
-    fn process_stretch(&mut self, chunk: &Chunk) -> bool {
-        let ahead = simdutf8::basic::from_utf8(&chunk.bytes).ok().and_then(|text| {
-            let (origin, place, max_item_bytes) = (chunk.origin, chunk.place, self.max_item_bytes);
+    fn process_stretch(&mut self, stretch: &Stretch) -> u64 {
+        let ahead = simdutf8::basic::from_utf8(&stretch.bytes).ok().and_then(|text| {
+            let (origin, place, max_item_bytes) = (stretch.origin, stretch.place, self.max_item_bytes);
             let begun = None;
             self.items(&Window { text, is_first: true, is_single: false, origin, place, begun, max_item_bytes })
         });
@@ -90,8 +104,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
             self.shared.is_wrong_guess.store(true, Ordering::Relaxed);
             self.shared.stopped.store(true, Ordering::Relaxed);
         }
-        self.shared.stretches.done(n_items);
-        self.goes_on()
+        n_items
     }
 
     fn goes_on(&self) -> bool {
@@ -109,10 +122,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
 
 impl<C: Consumer> Emit for Worker<'_, C> {
     fn emit(&mut self, chunk: Chunk) -> bool {
-        let goes_on = match chunk.elements {
-            Elements::Cut(_) => self.process(&chunk),
-            Elements::Stretch => self.process_stretch(&chunk),
-        };
+        let goes_on = self.process(&chunk);
         self.shared.give_back(chunk.bytes);
         goes_on
     }

@@ -22,7 +22,7 @@ use crate::filter::Filter;
 use crate::gates::Meter;
 use crate::input::source::{self, Source};
 use crate::model::Trace;
-use crate::passes::AnyPass;
+use crate::passes::{self, AnyPass};
 use crate::pipeline::{self, Consumer};
 
 /// A capture as far as it is compared.
@@ -246,18 +246,17 @@ fn collect(
         meter: meter.clone(),
     };
     let (parts, tally) = pipeline::read(&reading, &fresh)?;
-    let mut whole = fresh();
+    let Collecting { mut sieve, mut meter, .. } = fresh();
     let mut collection = Collection::default();
+    let mut passes = Vec::with_capacity(parts.len());
     for part in parts {
-        whole.sieve.merge(part.sieve);
-        whole.meter.merge(part.meter);
-        for (mine, theirs) in whole.passes.iter_mut().zip(part.passes) {
-            mine.merge(theirs);
-        }
+        sieve.merge(part.sieve);
+        meter.merge(part.meter);
         collection.merge(part.collector.finish());
+        passes.push(part.passes);
     }
     collection.settle();
-    let reports = whole.passes.into_iter().map(AnyPass::finish).collect();
-    let findings = Findings::new(sources, &tally, whole.sieve, reports, started.elapsed(), filter);
-    Ok((findings, collection, whole.meter))
+    let reports = passes::reports(passes, plan.threads);
+    let findings = Findings::new(sources, &tally, sieve, reports, started.elapsed(), filter);
+    Ok((findings, collection, meter))
 }

@@ -95,7 +95,7 @@ impl JaegerParser {
     }
 
     /// Reads a value of a span, without the quotes around it; `false` if it is unusual.
-    #[inline]
+    #[inline(always)]
     fn part(
         &mut self,
         part: Part,

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::blocks::{BlockText, Blocks};
 use super::pattern::{Pattern, Patterns};
 use super::simd::plain_end;
 
@@ -327,6 +328,16 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
+    /// Consumes a short text if it is next.
+    #[inline]
+    pub(crate) fn passes_block(&mut self, blocks: &Blocks, text: BlockText) -> bool {
+        let is_next = blocks.begin(text, self.rest());
+        if is_next {
+            self.at += text.length();
+        }
+        is_next
+    }
+
     /// Consumes the rest of a string without escapes, with its closing quote; its opening one is behind.
     #[inline]
     pub(crate) fn plain_rest(&mut self) -> Option<&'a str> {
@@ -355,18 +366,30 @@ impl<'a> Cursor<'a> {
         Some(&self.text[start..end])
     }
 
-    /// Consumes a string up to its closing quote; its opening one is behind.
+    /// Consumes a string up to its closing quote, and puts it behind this text; its opening one is behind.
     #[inline]
-    pub(crate) fn inside_quotes(&mut self) -> Result<Cow<'a, str>> {
+    pub(crate) fn inside_quotes(&mut self, text: &mut String) -> Result<()> {
         let start = self.at;
         let end = plain_end(self.bytes(), start);
         if self.bytes().get(end) == Some(&b'"') {
             self.at = end;
-            return Ok(Cow::Borrowed(&self.text[start..end]));
+            text.push_str(&self.text[start..end]);
+        } else {
+            self.escaped_rest(text)?;
+            self.at -= 1;
         }
-        let text = self.escaped_string()?;
-        self.at -= 1;
-        Ok(Cow::Owned(text))
+        Ok(())
+    }
+
+    /// Consumes a string up to its closing quote; its opening one is behind.
+    #[inline]
+    pub(crate) fn skip_inside_quotes(&mut self) -> Result<()> {
+        self.at = plain_end(self.bytes(), self.at);
+        if self.bytes().get(self.at) != Some(&b'"') {
+            self.escaped_rest(&mut String::new())?;
+            self.at -= 1;
+        }
+        Ok(())
     }
 
     /// Consumes the rest of a string without escapes, but not its closing quote; its opening one is behind.
@@ -545,12 +568,14 @@ impl<'a> Cursor<'a> {
             return Ok(Cow::Borrowed(text));
         }
         self.at += 1;
-        self.escaped_string().map(Cow::Owned)
+        let mut decoded = String::new();
+        self.escaped_rest(&mut decoded)?;
+        Ok(Cow::Owned(decoded))
     }
 
+    /// Consumes the rest of a string with its closing quote, and puts it behind this text.
     #[cold]
-    fn escaped_string(&mut self) -> Result<String> {
-        let mut decoded = String::new();
+    fn escaped_rest(&mut self, decoded: &mut String) -> Result<()> {
         loop {
             let end = plain_end(self.bytes(), self.at);
             decoded.push_str(&self.text[self.at..end]);
@@ -558,7 +583,7 @@ impl<'a> Cursor<'a> {
             match self.bytes().get(end) {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(decoded);
+                    return Ok(());
                 }
                 Some(b'\\') => decoded.push(self.escape()?),
                 _ => return self.fault(Problem::ControlCharacter),

@@ -1,5 +1,6 @@
 //! JSON as bytes: a strict pull parser, and a scanner that finds where values end.
 
+mod blocks;
 mod cursor;
 mod layout;
 mod node;
@@ -7,6 +8,7 @@ mod pattern;
 mod scan;
 mod simd;
 
+pub(crate) use blocks::{BlockText, Blocks};
 pub(crate) use cursor::{Cursor, Fault, Problem, Value, nonempty_text_of, text_of};
 pub(crate) use layout::Layout;
 pub(crate) use node::Node;

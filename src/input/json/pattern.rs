@@ -45,11 +45,6 @@ impl Patterns {
         Pattern { start: start as u32, length: text.len() as u32 }
     }
 
-    /// Forgets all of them.
-    pub(crate) fn clear(&mut self) {
-        self.text.clear();
-    }
-
     /// A text.
     pub(crate) fn text(&self, pattern: Pattern) -> &[u8] {
         &self.text[pattern.start as usize..][..pattern.length as usize]

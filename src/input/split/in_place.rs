@@ -18,7 +18,7 @@ struct Begun {
 impl Splitter<'_, '_> {
     /// One item of an array, or as many as can be parsed where they stand.
     pub(super) fn items(&mut self) -> Result<()> {
-        let is_single = self.is_parsed_in_place() && self.emit.takes_stretches() && self.give_stretches()?;
+        let is_single = self.is_parsed_in_place() && self.emit.takes_stretches() && self.parse_stretches()?;
         if !self.is_parsed_in_place() || !self.parse_items(is_single)? {
             return self.item();
         }

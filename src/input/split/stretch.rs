@@ -5,48 +5,138 @@
 //! proves the guess: items and commas must reach from the one end to the other. If any does not, all of the
 //! reading is done again without guesses, and so it is where anything is wrong, for the exact place of the fault.
 
+use std::io;
+
 use super::{Result, SplitError, Splitter, valid_text};
 use crate::input::json::{Cursor, Scanner};
-use crate::input::stream::{Elements, PIECE};
+use crate::input::stream::{Buffer, Origin, PIECE, Place, Stream};
 
 /// The key by which an item is known, and how much may stand before it.
 const KEY: &[u8] = b"\"spans\"";
 const MOST_BEFORE: usize = 256;
 
+/// How long a stretch is, unless its items are longer: what a thread has read is still in its second-level cache
+/// when it is parsed.
+const STRETCH: usize = PIECE / 2;
+
+/// Items of an array with a comma behind each, if its ends were guessed right: it begins with an item, and the next
+/// stretch with another.
+pub(crate) struct Stretch {
+    pub(crate) bytes: Buffer,
+    pub(crate) origin: Origin,
+    pub(crate) place: Place,
+}
+
+/// The stretches of an array. Whoever parses one reads it first, into memory of his own: reading would be done for
+/// nothing if the bytes had to come from another processor's cache.
+pub(crate) struct Stretches<'a, 'r> {
+    stream: &'a mut Stream<'r>,
+    origin: Origin,
+    /// What is left when there are no more.
+    left: Option<io::Result<Left>>,
+}
+
+/// What is left of an array behind its stretches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// No item.
+    Nothing,
+    /// Less than a stretch.
+    Little,
+    /// An item that is so large that it should be parsed alone.
+    Huge,
+    /// Items of other looks.
+    Strange,
+}
+
+impl Stretches<'_, '_> {
+    /// The next one, in this memory.
+    pub(crate) fn next(&mut self, memory: Buffer) -> Option<Stretch> {
+        if self.left.is_some() {
+            return None;
+        }
+        let memory = self.stream.move_to(memory);
+        self.first(memory)
+    }
+
+    /// The next one, in the memory where the stream is; it goes on in this.
+    fn first(&mut self, memory: Buffer) -> Option<Stretch> {
+        match self.length() {
+            Ok(Ok(length)) => {
+                self.stream.forget(self.stream.at);
+                self.stream.at = length;
+                let (bytes, place) = self.stream.hand_over(length, memory);
+                return Some(Stretch { bytes, origin: self.origin, place });
+            }
+            Ok(Err(left)) => self.left = Some(Ok(left)),
+            Err(err) => self.left = Some(Err(err)),
+        }
+        None
+    }
+
+    /// How long the next one is, which begins where the stream stands once it is known that there is one.
+    fn length(&mut self) -> io::Result<std::result::Result<usize, Left>> {
+        if !self.begins_item()? {
+            return Ok(Err(Left::Nothing));
+        }
+        let mut shown = STRETCH;
+        loop {
+            let start = self.stream.at;
+            while self.stream.bytes.len() - start < shown {
+                if !self.stream.more()? {
+                    return Ok(Err(Left::Little));
+                }
+            }
+            let bytes = &self.stream.bytes[start..start + shown];
+            if let Some(length) = last_beginning(bytes) {
+                return Ok(Ok(length));
+            }
+            if shown == PIECE {
+                let is_huge = Scanner::default().scan(bytes).is_none();
+                return Ok(Err(if is_huge { Left::Huge } else { Left::Strange }));
+            }
+            shown = PIECE.min(2 * shown);
+        }
+    }
+
+    /// Passes over white space, up to an item's bracket.
+    fn begins_item(&mut self) -> io::Result<bool> {
+        loop {
+            let rest = &self.stream.bytes[self.stream.at..];
+            let n_white = rest.iter().take_while(|it| matches!(it, b' ' | b'\n' | b'\r' | b'\t')).count();
+            let first = rest.get(n_white).copied();
+            self.stream.at += n_white;
+            match first {
+                Some(first) => return Ok(first == b'{'),
+                None if self.stream.more()? => {}
+                None => return Ok(false),
+            }
+        }
+    }
+}
+
 impl Splitter<'_, '_> {
-    /// Hands on stretches as long as there are any; the stream stands on an item before and behind. Says whether
+    /// Has stretches parsed as long as there are any; the stream stands on an item before and behind. Says whether
     /// the next item is so large that it should be parsed alone.
-    pub(super) fn give_stretches(&mut self) -> Result<bool> {
+    pub(super) fn parse_stretches(&mut self) -> Result<bool> {
         if !self.elements.is_empty() {
             self.flush()?;
         }
-        while let Some(b'{') = self.peek()? {
-            while self.stream.bytes.len() - self.stream.at < PIECE && self.stream.more()? {}
-            let bytes = &self.stream.bytes[self.stream.at..];
-            if bytes.len() < PIECE {
-                // The last one, whose array ends in it.
-                if self.emit.has_others() {
-                    self.cut_from_here();
-                }
-                return Ok(false);
-            }
-            let Some(length) = last_beginning(bytes) else {
-                let is_huge = Scanner::default().scan(bytes).is_none();
-                if !is_huge {
-                    self.cut_from_here();
-                }
-                return Ok(is_huge);
-            };
-            let start = self.stream.at;
-            self.stream.forget(start);
-            self.stream.at = length;
-            let spare = self.emit.spare();
-            let chunk = self.stream.hand_over(length, Elements::Stretch, self.origin, None, spare);
-            if !self.emit.emit(chunk) {
-                return Err(SplitError::Stopped);
-            }
+        if self.peek()? != Some(b'{') {
+            return Ok(false);
         }
-        Ok(false)
+        let mut stretches = Stretches { stream: self.stream, origin: self.origin, left: None };
+        if let Some(first) = stretches.first(Buffer::default()) {
+            self.found.n_elements += self.emit.stretches(first, &mut stretches);
+        }
+        let left = match stretches.left {
+            Some(left) => left?,
+            None => return Err(SplitError::Stopped),
+        };
+        if left == Left::Strange || left == Left::Little && self.emit.has_others() {
+            self.cut_from_here();
+        }
+        Ok(left == Left::Huge)
     }
 }
 

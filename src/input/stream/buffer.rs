@@ -36,8 +36,10 @@ impl Buffer {
 
     /// Forgets the first bytes.
     pub(super) fn drop_front(&mut self, n: usize) {
-        self.memory.copy_within(n..self.filled, 0);
-        self.filled -= n;
+        if n > 0 {
+            self.memory.copy_within(n..self.filled, 0);
+            self.filled -= n;
+        }
     }
 
     /// Holds these bytes and no others.
