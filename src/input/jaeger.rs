@@ -170,14 +170,26 @@ struct Element {
     number: u64,
     /// For each of these keys its process, once that has come.
     processes: Vec<Option<u32>>,
-    /// The key met last (empty for none), and its place.
-    last_process: String,
-    last_place: u32,
+    /// Short keys that this element has met of late, by what their word comes to.
+    recent_keys: [RecentKey; N_RECENT_KEYS],
     /// For each span: its trace's tag (0 if it names none), and the process it names.
     spans: Vec<(u32, ProcessRef)>,
     /// The references of the span at hand.
     references: Vec<RawReference>,
     has_spans: bool,
+}
+
+/// So many process keys are remembered without a map.
+const N_RECENT_KEYS: usize = 32;
+
+/// A short process key.
+#[derive(Clone, Copy, Debug, Default)]
+struct RecentKey {
+    /// Its bytes, and one more than their number; 0 for none.
+    word: u64,
+    /// The number of the element it was met in.
+    element: u64,
+    place: u32,
 }
 
 impl Element {
@@ -192,8 +204,6 @@ impl Element {
             self.process_keys.clear();
         }
         self.processes.clear();
-        self.last_process.clear();
-        self.last_place = 0;
         self.spans.clear();
         self.references.clear();
         self.has_spans = false;
@@ -395,35 +405,43 @@ impl JaegerParser {
         Ok(())
     }
 
-    /// Reads an attribute spelled as servers do: these keys in this order, no space, no escapes.
+    /// Reads an attribute spelled as servers do, its keys in any order: no space, no escapes.
     /// Everything is looked at; `None` where anything is different.
     #[inline]
     fn usual_attribute(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<()>> {
-        if !cursor.exactly(br#"{"key":""#) {
+        if !cursor.exactly(b"{\"") {
             return Ok(None);
         }
-        let Some(key) = cursor.plain_rest() else { return Ok(None) };
-        if !cursor.exactly(br#","type":""#) || cursor.plain_rest().is_none() || !cursor.exactly(br#","value":"#) {
-            return Ok(None);
-        }
-        let wanted = self.wanted.key(key);
-        let start = cursor.position();
-        let value = if cursor.exactly(b"\"") {
-            match cursor.plain_rest() {
-                Some(text) => Value::String(Cow::Borrowed(text)),
-                None => return Ok(None),
+        let (mut key, mut has_type, mut value) = (None, false, None);
+        loop {
+            if key.is_none() && cursor.exactly(br#"key":""#) {
+                key = cursor.plain_rest();
+                if key.is_none() {
+                    return Ok(None);
+                }
+            } else if !has_type && cursor.exactly(br#"type":""#) {
+                has_type = cursor.plain_rest().is_some();
+                if !has_type {
+                    return Ok(None);
+                }
+            } else if value.is_none() && cursor.exactly(br#"value":"#) {
+                value = usual_value(cursor)?;
+                if value.is_none() {
+                    return Ok(None);
+                }
+            } else {
+                return Ok(None);
             }
-        } else if matches!(cursor.peek(), Some(b'{' | b'[')) {
-            // Nesting is counted by the general way only.
-            return Ok(None);
-        } else {
-            cursor.value()?
-        };
-        let end = cursor.position();
-        if !cursor.exactly(b"}") {
-            return Ok(None);
+            if cursor.exactly(b"}") {
+                break;
+            }
+            if !cursor.exactly(b",\"") {
+                return Ok(None);
+            }
         }
-        self.mention(start..end, wanted, &value);
+        let (Some(key), Some((value, range))) = (key, value) else { return Ok(None) };
+        let wanted = self.wanted.key(key);
+        self.mention(range, wanted, &value);
         Ok(Some(()))
     }
 
@@ -475,7 +493,7 @@ impl JaegerParser {
             tags::keep(&mut self.draft, key, value);
         }
         let kept = (self.draft.attribute_mark() > before).then_some(before);
-        self.mentions.push(Mention { value: value_at, key: wanted, kept });
+        self.mentions.push(Mention { value: value_at, kept });
     }
 
     /// Reads a list of the server's warnings for the two that matter here.
@@ -545,6 +563,23 @@ impl JaegerParser {
 }
 
 /// Whether spans have this key and traces do not.
+/// The value that is next and where it stands, if it is spelled as servers do and no list or object, whose nesting
+/// is counted by the general way only.
+#[inline]
+fn usual_value<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(Value<'a>, Range<usize>)>> {
+    let start = cursor.position();
+    let value = if cursor.exactly(b"\"") {
+        cursor.plain_rest().map(|it| Value::String(Cow::Borrowed(it)))
+    } else if let Some(number) = cursor.plain_number() {
+        Some(Value::Number(number))
+    } else if matches!(cursor.peek(), Some(b'{' | b'[')) {
+        None
+    } else {
+        Some(cursor.value()?)
+    };
+    Ok(value.map(|it| (it, start..cursor.position())))
+}
+
 fn is_of_spans(key: &str) -> bool {
     matches!(key, "spanID" | "operationName" | "startTime" | "process")
 }

@@ -44,14 +44,12 @@ struct Owner {
 pub(super) struct Mention {
     /// In the element; empty if the value must not become a slot.
     pub(super) value: Range<usize>,
-    /// Its key, if attributes with it are kept.
-    pub(super) key: Option<Key>,
     /// Its attribute in the draft.
     pub(super) kept: Option<u32>,
 }
 
 /// A list as it was written, with slots where values differ.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shape {
     /// None until a list of this shape has come twice.
     steps: Vec<Step>,
@@ -89,18 +87,28 @@ enum Behind {
 }
 
 /// What a shape is made of.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Source {
     text: Vec<u8>,
     values: Vec<Remembered>,
+    kept_text: String,
 }
 
 #[derive(Debug)]
 struct Remembered {
     range: Range<usize>,
-    key: Option<Key>,
-    kept: Option<(String, ValueType)>,
+    /// The attribute it is kept as, its value in the text that is kept.
+    kept: Option<Attribute>,
     is_slot: bool,
+}
+
+/// A list that was read by the general way.
+struct New<'a> {
+    text: &'a [u8],
+    /// Where it began.
+    at: usize,
+    mentions: &'a [Mention],
+    draft: &'a Draft,
 }
 
 impl RememberedLists {
@@ -130,7 +138,8 @@ impl RememberedLists {
         if owner >= self.owners.len() {
             self.owners.resize_with(owner + 1, Owner::default);
         }
-        if self.owners[owner].learn(&mut self.texts, text, at, mentions, draft).is_none() {
+        let new = New { text, at, mentions, draft };
+        if self.owners[owner].learn(&mut self.texts, &new).is_none() {
             self.clean_up();
         }
     }
@@ -162,55 +171,50 @@ impl Owner {
     }
 
     /// `None` if there is no room.
-    fn learn(&mut self, texts: &mut Blocks, text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) -> Option<()> {
+    fn learn(&mut self, texts: &mut Blocks, new: &New<'_>) -> Option<()> {
         if !self.trust.learns() {
             return Some(());
         }
-        let new = Source::of(text, at, mentions, draft);
-        if let Some(alike) = self.shapes.iter_mut().find(|it| it.source.is_alike(&new)) {
-            alike.source.widen(&new);
+        if let Some(alike) = self.shapes.iter_mut().find(|it| it.source.is_alike(new)) {
+            alike.source.widen(new);
             return alike.cut(texts);
         }
-        self.shapes.insert(0, Shape::of(new));
-        self.shapes.truncate(MOST_SHAPES);
+        // One that was of no use of late makes room.
+        let mut shape = if self.shapes.len() < MOST_SHAPES { None } else { self.shapes.pop() }.unwrap_or_default();
+        shape.steps.clear();
+        shape.source.become_copy(new);
+        self.shapes.insert(0, shape);
         Some(())
     }
 }
 
 impl Shape {
-    fn of(source: Source) -> Shape {
-        Shape { steps: Vec::new(), attributes: Vec::new(), kept_text: String::new(), source }
-    }
-
     /// Cuts the text into steps; `None` if there is no room for them.
     fn cut(&mut self, texts: &mut Blocks) -> Option<()> {
-        self.steps.clear();
-        self.attributes.clear();
-        self.kept_text.clear();
-        let source = &self.source;
+        let Shape { steps, attributes, kept_text, source } = self;
+        steps.clear();
+        attributes.clear();
+        kept_text.clear();
         let mut from = 0;
         for value in &source.values {
-            let kept = value.key.zip(value.kept.as_ref());
-            let nth = self.attributes.len() as u16;
-            if let Some((key, (text, value_type))) = kept {
-                let text = if value.is_slot { "" } else { text };
-                let place = Text { start: self.kept_text.len() as u32, len: text.len() as u32 };
-                self.attributes.push(Attribute { key, value: place, value_type: *value_type });
-                self.kept_text.push_str(text);
+            let attribute = if value.kept.is_some() { attributes.len() as u16 } else { NOT_KEPT };
+            if let Some(kept) = value.kept {
+                let text = if value.is_slot { "" } else { source.kept(kept.value) };
+                let value = Text { start: kept_text.len() as u32, len: text.len() as u32 };
+                attributes.push(Attribute { value, ..kept });
+                kept_text.push_str(text);
             }
             let Range { start, end } = value.range;
-            let (upto, next, behind) = match source.kind(value).filter(|_| value.is_slot) {
+            let (upto, next, behind) = match kind(&source.text, &value.range).filter(|_| value.is_slot) {
                 None => (end, end, Behind::Text),
                 Some(b'"') => (start + 1, end - 1, Behind::TextSlot),
                 Some(b'0') => (start, end, Behind::Number),
                 Some(_) => (start, end, Behind::Flag),
             };
-            let attribute = if kept.is_some() { nth } else { NOT_KEPT };
-            self.steps.extend(steps(&source.text[from..upto], behind, attribute, texts)?);
+            push_steps(steps, &source.text[from..upto], behind, attribute, texts)?;
             from = next;
         }
-        self.steps.extend(steps(&source.text[from..], Behind::End, NOT_KEPT, texts)?);
-        Some(())
+        push_steps(steps, &source.text[from..], Behind::End, NOT_KEPT, texts)
     }
 
     /// Reads a list of this shape; leaves everything as it was if it is of another.
@@ -222,9 +226,13 @@ impl Shape {
             if !cursor.passes_block(texts, step.text) {
                 break;
             }
+            // Of most, so it is worth a branch of its own.
+            if step.behind == Behind::Text {
+                continue;
+            }
             let attribute = (step.attribute != NOT_KEPT).then(|| start as usize + usize::from(step.attribute));
             let is_alike = match step.behind {
-                Behind::Text => true,
+                Behind::Text => continue,
                 Behind::End => return Ok(Some(Run { start, end: draft.attribute_mark() })),
                 Behind::TextSlot => read_text(cursor, attribute, draft)?,
                 Behind::Number => read_number(cursor, attribute, draft)?,
@@ -241,14 +249,18 @@ impl Shape {
     }
 }
 
-/// The steps to compare a text, and what stands behind it.
-fn steps(text: &[u8], behind: Behind, attribute: u16, texts: &mut Blocks) -> Option<Vec<Step>> {
-    let mut steps: Vec<Step> =
-        texts.add(text)?.iter().map(|it| Step { text: *it, behind: Behind::Text, attribute: NOT_KEPT }).collect();
-    if let Some(last) = steps.last_mut() {
-        (last.behind, last.attribute) = (behind, attribute);
+/// Adds the steps to compare a text, and what stands behind it.
+fn push_steps(steps: &mut Vec<Step>, text: &[u8], behind: Behind, attribute: u16, texts: &mut Blocks) -> Option<()> {
+    let mut rest = text;
+    while let Some((text, more)) = rest.split_at_checked(Blocks::LONGEST).filter(|it| !it.1.is_empty()) {
+        steps.push(Step { text: texts.add(text)?, behind: Behind::Text, attribute: NOT_KEPT });
+        rest = more;
     }
-    Some(steps)
+    if rest.is_empty() {
+        return Some(());
+    }
+    steps.push(Step { text: texts.add(rest)?, behind, attribute });
+    Some(())
 }
 
 #[inline]
@@ -288,46 +300,58 @@ fn read_flag(cursor: &mut Cursor<'_>, attribute: Option<usize>, draft: &mut Draf
 }
 
 impl Source {
-    fn of(text: &[u8], at: usize, mentions: &[Mention], draft: &Draft) -> Source {
-        let values = mentions
-            .iter()
-            .map(|it| Remembered {
-                range: it.value.start - at..it.value.end - at,
-                key: it.key,
-                kept: it.kept.map(|it| &draft.attributes[it as usize]).map(|it| {
-                    let text = draft.text(it.value).to_owned();
-                    (text, it.value_type)
-                }),
-                is_slot: false,
-            })
-            .collect();
-        Source { text: text.to_vec(), values }
+    fn become_copy(&mut self, new: &New<'_>) {
+        let Source { text, values, kept_text } = self;
+        text.clear();
+        text.extend_from_slice(new.text);
+        kept_text.clear();
+        values.clear();
+        values.extend(new.mentions.iter().map(|it| {
+            let kept = it.kept.map(|it| new.draft.attributes[it as usize]).map(|it| {
+                let text = new.draft.text(it.value);
+                let value = Text { start: kept_text.len() as u32, len: text.len() as u32 };
+                kept_text.push_str(text);
+                Attribute { value, ..it }
+            });
+            Remembered { range: new.range(it), kept, is_slot: false }
+        }));
     }
 
-    /// Whether two lists differ in values that can be slots only.
-    fn is_alike(&self, other: &Source) -> bool {
+    fn kept(&self, text: Text) -> &str {
+        &self.kept_text[text.start as usize..][..text.len as usize]
+    }
+
+    /// Whether another list differs in values that can be slots only.
+    fn is_alike(&self, new: &New<'_>) -> bool {
         let mut upto = (0, 0);
-        let is_alike = |(mine, theirs): (&Remembered, &Remembered)| {
-            let between = self.text[upto.0..mine.range.start] == other.text[upto.1..theirs.range.start];
-            upto = (mine.range.end, theirs.range.end);
-            let kind = (self.kind(mine), other.kind(theirs));
-            between && kind.0 == kind.1
+        let is_alike = |(mine, theirs): (&Remembered, &Mention)| {
+            let (mine, theirs) = (&mine.range, new.range(theirs));
+            let between = self.text[upto.0..mine.start] == new.text[upto.1..theirs.start];
+            upto = (mine.end, theirs.end);
+            between && kind(&self.text, mine) == kind(new.text, &theirs)
         };
-        self.values.len() == other.values.len()
-            && self.values.iter().zip(&other.values).all(is_alike)
-            && self.text[upto.0..] == other.text[upto.1..]
-    }
-
-    fn kind(&self, value: &Remembered) -> Option<u8> {
-        if value.range.is_empty() { None } else { kind_of(self.text.get(value.range.start).copied()) }
+        self.values.len() == new.mentions.len()
+            && self.values.iter().zip(new.mentions).all(is_alike)
+            && self.text[upto.0..] == new.text[upto.1..]
     }
 
     /// Makes slots of the values that differ.
-    fn widen(&mut self, other: &Source) {
-        for (mine, theirs) in self.values.iter_mut().zip(&other.values) {
-            mine.is_slot |= self.text[mine.range.clone()] != other.text[theirs.range.clone()];
+    fn widen(&mut self, new: &New<'_>) {
+        for (mine, theirs) in self.values.iter_mut().zip(new.mentions) {
+            mine.is_slot |= self.text[mine.range.clone()] != new.text[new.range(theirs)];
         }
     }
+}
+
+impl New<'_> {
+    /// Where a value stands in the list.
+    fn range(&self, mention: &Mention) -> Range<usize> {
+        mention.value.start - self.at..mention.value.end - self.at
+    }
+}
+
+fn kind(text: &[u8], value: &Range<usize>) -> Option<u8> {
+    if value.is_empty() { None } else { kind_of(text.get(value.start).copied()) }
 }
 
 /// The kind of a scalar by its first byte.

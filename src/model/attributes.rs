@@ -167,8 +167,18 @@ known! {
 /// Which attributes a run needs; the others are read over.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    keys: HashMap<&'static str, Key, FixedState>,
+    /// By their signs.
+    keys: Vec<(&'static str, Key)>,
+    /// Where the keys of each sign begin, and where the last end.
+    begin: [u32; 257],
     all: bool,
+}
+
+/// What a key looks like: few of those that are needed look like any other.
+#[inline]
+fn sign(key: &str) -> u8 {
+    let at = |back: usize| key.len().checked_sub(back).map_or(0, |it| key.as_bytes()[it]);
+    (key.len() as u8).wrapping_mul(29) ^ at(1).wrapping_mul(7) ^ at(4).wrapping_mul(13)
 }
 
 impl Default for Wanted {
@@ -191,7 +201,10 @@ impl Wanted {
             let understood = Known::ALL.iter().find(|it| it.as_str() == name.as_str());
             keys.insert(name.as_str(), understood.map_or(Key::Other(name), |it| Key::Known(*it)));
         }
-        Wanted { keys, all: false }
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort_unstable_by_key(|it| (sign(it.0), it.0));
+        let begin = std::array::from_fn(|nth| keys.partition_point(|it| usize::from(sign(it.0)) < nth) as u32);
+        Wanted { keys, begin, all: false }
     }
 
     /// Whether every key is needed.
@@ -205,8 +218,11 @@ impl Wanted {
     }
 
     /// The key, if it is needed.
+    #[inline]
     pub fn key(&self, text: &str) -> Option<Key> {
-        let key = self.keys.get(text).copied();
+        let sign = usize::from(sign(text));
+        let alike = &self.keys[self.begin[sign] as usize..self.begin[sign + 1] as usize];
+        let key = alike.iter().find(|it| it.0 == text).map(|it| it.1);
         if key.is_none() && self.all { Some(Key::Other(Name::new(text))) } else { key }
     }
 }

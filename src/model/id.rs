@@ -66,22 +66,6 @@ fn digits(bytes: &[u8]) -> (u64, u8) {
     })
 }
 
-/// The number of eight digits, letters small, all at once.
-#[inline]
-fn eight_digits(bytes: [u8; 8]) -> Option<u32> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let text = u64::from_be_bytes(bytes);
-    // Letters have this bit, and count from 1 where they stand for 10.
-    let letters = (text >> 6) & ONES;
-    let nibbles = (text & (0x0f * ONES)) + 9 * letters;
-    let is_plain = text & (0xf0 * ONES) == 0x30 * ONES + 0x30 * letters
-        && nibbles & (0xf0 * ONES) == 0
-        && (nibbles + 6 * ONES) & (0x10 * ONES) == letters << 4;
-    let pairs = (nibbles | (nibbles >> 4)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
-    is_plain.then_some((fours | (fours >> 16)) as u32)
-}
-
 impl Id {
     /// Reads an id; `None` for an empty text, which names nothing.
     pub fn parse(text: &str) -> Option<Id> {
@@ -104,15 +88,15 @@ impl Id {
         Some(Id::Hex { high, low, digits: bytes.len() as u8, upper: seen & UPPER != 0 })
     }
 
+    /// The id that is written as 16 digits, letters small.
+    #[inline]
+    pub(crate) fn of_sixteen(low: u64) -> Id {
+        Id::Hex { high: 0, low, digits: 16, upper: false }
+    }
+
     /// Reads 16 digits of one case; `None` for anything else.
     #[inline]
     pub(crate) fn of_digits(bytes: &[u8]) -> Option<Id> {
-        if let ([one, other], []) = bytes.as_chunks::<8>()
-            && let (Some(one), Some(other)) = (eight_digits(*one), eight_digits(*other))
-        {
-            let low = (u64::from(one) << 32) | u64::from(other);
-            return Some(Id::Hex { high: 0, low, digits: 16, upper: false });
-        }
         let (low, seen) = digits(bytes);
         let is_plain = bytes.len() == 16 && seen & NO_DIGIT == 0 && seen & (LOWER | UPPER) != LOWER | UPPER;
         is_plain.then_some(Id::Hex { high: 0, low, digits: 16, upper: seen & UPPER != 0 })
@@ -309,20 +293,6 @@ mod tests {
         assert_eq!(id("aB"), id("ab"));
         assert_ne!(id("ab"), id("abc"));
         assert_eq!(id("aB").compact(), id("0ab").compact());
-    }
-
-    #[test]
-    fn eight_digits_at_once_are_the_number_that_they_are_one_by_one() {
-        for byte in 0..=u8::MAX {
-            for at in 0..8 {
-                let mut bytes = *b"0189abcf";
-                bytes[at] = byte;
-                let plainly = std::str::from_utf8(&bytes)
-                    .ok()
-                    .filter(|it| it.bytes().all(|it| it.is_ascii_digit() || matches!(it, b'a'..=b'f')));
-                assert_eq!(eight_digits(bytes), plainly.map(|it| u32::from_str_radix(it, 16).unwrap()), "{bytes:?}");
-            }
-        }
     }
 
     #[test]

@@ -102,7 +102,12 @@ impl<'de> Deserialize<'de> for Name {
 #[derive(Clone, Debug, Default)]
 pub struct NameCache {
     known: HashMap<&'static str, (Name, u32), FixedState>,
+    /// Those met last, by their length and both ends: mostly enough to know where to look.
+    recent: Vec<Option<(Name, u32)>>,
 }
+
+/// So many names are looked for without a hash of all of their text.
+const N_RECENT: usize = 512;
 
 impl NameCache {
     /// As [`Name::new`], without a lock for a name this thread has met before.
@@ -112,18 +117,56 @@ impl NameCache {
 
     /// As [`NameCache::get`], with the name's number among those this cache has given: the first is 0.
     pub fn numbered(&mut self, text: &str) -> (Name, u32) {
-        if let Some(known) = self.known.get(text) {
-            return *known;
+        let place = ends(text) % N_RECENT;
+        if let Some(Some(recent)) = self.recent.get(place)
+            && recent.0.as_str() == text
+        {
+            return *recent;
         }
-        let numbered = (Name::new(text), self.known.len() as u32);
-        self.known.insert(numbered.0.as_str(), numbered);
+        let numbered = match self.known.get(text) {
+            Some(known) => *known,
+            None => {
+                let numbered = (Name::new(text), self.known.len() as u32);
+                self.known.insert(numbered.0.as_str(), numbered);
+                numbered
+            }
+        };
+        self.recent.resize(N_RECENT, None);
+        self.recent[place] = Some(numbered);
         numbered
     }
+}
+
+/// A number made of a text's length and its ends.
+#[inline]
+fn ends(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let word = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first).rotate_left(23) ^ u64::from_le_bytes(*last),
+        _ => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    // Fibonacci hashing.
+    ((word ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_with_equal_ends_are_not_taken_for_each_other() {
+        let mut cache = NameCache::default();
+        let numbers = |cache: &mut NameCache| {
+            let texts = ["", "a", "ab", "ba", "GET /a/1/orders", "GET /a/2/orders", "GET /a/1/orders/", "GET /a/1"];
+            texts.map(|it| {
+                let (name, number) = cache.numbered(it);
+                assert_eq!(name, Name::new(it));
+                number
+            })
+        };
+        assert_eq!(numbers(&mut cache), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(numbers(&mut cache), [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
 
     #[test]
     fn equal_texts_are_one_name() {

@@ -55,12 +55,12 @@ pub(crate) fn says_error(trace: &Trace, span: &Span) -> bool {
 
 /// What a text says that may be a flag: true, false, or something else.
 pub(crate) fn flag(text: &str) -> Option<bool> {
-    if text.eq_ignore_ascii_case("true") || text == "1" {
-        Some(true)
-    } else if text.eq_ignore_ascii_case("false") || text == "0" {
-        Some(false)
-    } else {
-        None
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
     }
 }
 

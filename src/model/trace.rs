@@ -26,6 +26,13 @@ impl Kind {
 
     /// Reads `server`, `SERVER` and `SPAN_KIND_SERVER`.
     pub fn from_text(text: &str) -> Option<Kind> {
+        // As it is written nearly always.
+        match text {
+            "server" => return Some(Kind::Server),
+            "client" => return Some(Kind::Client),
+            "internal" => return Some(Kind::Internal),
+            _ => {}
+        }
         let word = match text.get(..10) {
             Some(prefix) if prefix.eq_ignore_ascii_case("span_kind_") => &text[10..],
             _ => text,

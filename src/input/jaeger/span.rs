@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Element, JaegerParser, ProcessRef, RawReference, Result, TraceWord, text_of};
+use super::{Element, JaegerParser, N_RECENT_KEYS, ProcessRef, RawReference, RecentKey, Result, TraceWord, text_of};
 use crate::input::Sink;
 use crate::input::json::{Cursor, Layout, Value};
 use crate::model::{
@@ -421,13 +421,32 @@ fn read_micros(cursor: &mut Cursor<'_>) -> Result<Time> {
     Ok(micros(&cursor.value()?))
 }
 
+/// The bytes of a key of up to 7, and one more than their number; 0 for a longer one.
+#[inline]
+fn word(key: &str) -> u64 {
+    if key.len() > 7 {
+        return 0;
+    }
+    key.bytes().fold(key.len() as u64 + 1, |word, byte| word << 8 | u64::from(byte))
+}
+
 impl Element {
     /// The place of a process's key.
     #[inline]
     pub(super) fn process_place(&mut self, key: &str) -> u32 {
-        if self.last_process == key && !key.is_empty() {
-            return self.last_place;
+        let word = word(key);
+        // Fibonacci hashing.
+        let slot = (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % N_RECENT_KEYS;
+        let recent = self.recent_keys[slot];
+        if word != 0 && recent.word == word && recent.element == self.number {
+            return recent.place;
         }
+        let place = self.new_place(key);
+        self.recent_keys[slot] = RecentKey { word, element: self.number, place };
+        place
+    }
+
+    fn new_place(&mut self, key: &str) -> u32 {
         let next = self.processes.len() as u32;
         let (number, place) = match self.process_keys.get_mut(key) {
             Some(known) => known,
@@ -437,11 +456,7 @@ impl Element {
             (*number, *place) = (self.number, next);
             self.processes.push(None);
         }
-        let place = *place;
-        self.last_process.clear();
-        self.last_process.push_str(key);
-        self.last_place = place;
-        place
+        *place
     }
 
     /// The tag of the trace a span names; 0 if it names none. References that name it as the last one did

@@ -24,6 +24,15 @@ struct Members {
     process: Option<u32>,
 }
 
+/// Consumes 16 digits of one case, if that is what is next.
+#[inline]
+fn usual_id(cursor: &mut Cursor<'_>) -> Option<Id> {
+    match cursor.sixteen_digits() {
+        Some(number) => Some(Id::of_sixteen(number)),
+        None => cursor.take(16).and_then(Id::of_digits),
+    }
+}
+
 impl JaegerParser {
     /// Reads a span into the draft, if it is as most are; otherwise leaves everything as it was.
     #[inline]
@@ -106,7 +115,7 @@ impl JaegerParser {
         let owner = members.operation.map(|it| it.1);
         Ok(match part {
             Part::Id => {
-                members.id = cursor.take(16).and_then(Id::of_digits);
+                members.id = usual_id(cursor);
                 members.id.is_some()
             }
             Part::Operation => {
@@ -115,7 +124,7 @@ impl JaegerParser {
                 members.operation.is_some()
             }
             Part::Parent => {
-                members.parent = cursor.take(16).and_then(Id::of_digits);
+                members.parent = usual_id(cursor);
                 members.parent.is_some()
             }
             Part::Start => {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::blocks::{BlockText, Blocks};
 use super::pattern::{Pattern, Patterns};
-use super::simd::plain_end;
+use super::simd::{decimal, hexadecimal, plain_end};
 
 /// Deeper nesting than this is refused, as serde_json does: no export needs it, and a stack overflow is worse.
 const MAX_DEPTH: usize = 128;
@@ -241,6 +241,9 @@ impl<'a> Cursor<'a> {
     /// or where the value before ended.
     pub(crate) fn next_key(&mut self, from: usize) -> Result<Option<Cow<'a, str>>> {
         let is_first = self.bytes().get(from) == Some(&b'{') && self.at == from + 1;
+        if let Some(key) = self.usual_key(is_first) {
+            return Ok(Some(Cow::Borrowed(key)));
+        }
         match self.peek() {
             Some(b'}') => {
                 self.at += 1;
@@ -254,6 +257,20 @@ impl<'a> Cursor<'a> {
         // White space before the value belongs to what is compared the next time.
         self.peek();
         Ok(Some(key))
+    }
+
+    /// Consumes a key without escapes, and what stands around it, if there is no white space.
+    #[inline]
+    fn usual_key(&mut self, is_first: bool) -> Option<&'a str> {
+        let rest = self.rest();
+        let rest = if is_first { rest } else { rest.strip_prefix(b",")? };
+        let start = self.bytes().len() - rest.strip_prefix(b"\"")?.len();
+        let end = plain_end(self.bytes(), start);
+        let is_usual = matches!(self.bytes()[end..], [b'"', b':', next, ..] if next > b' ');
+        if is_usual {
+            self.at = end + 2;
+        }
+        is_usual.then(|| &self.text[start..end])
     }
 
     #[inline]
@@ -408,6 +425,14 @@ impl<'a> Cursor<'a> {
         Some(bytes)
     }
 
+    /// Consumes 16 hexadecimal digits with small letters, if that is what is next.
+    #[inline]
+    pub(crate) fn sixteen_digits(&mut self) -> Option<u64> {
+        let number = hexadecimal(self.rest().first_chunk::<16>()?)?;
+        self.at += 16;
+        Some(number)
+    }
+
     /// Consumes a number of a few digits, if that is what is next and something else follows.
     #[inline]
     pub(crate) fn plain_number(&mut self) -> Option<&'a str> {
@@ -444,12 +469,14 @@ impl<'a> Cursor<'a> {
             Some(first) => leading_digits(*first),
             None => (0, 0),
         };
-        // Times in microseconds have 16 digits.
-        if n_digits == 8
-            && let Some(second) = rest[8..].first_chunk::<8>()
-        {
-            let (n_more, more) = leading_digits(*second);
-            (n_digits, value) = (8 + n_more, value * TENS[n_more] + more);
+        if n_digits == 8 {
+            // Times in microseconds have 16 digits.
+            if let Some(number) = rest.first_chunk::<16>().and_then(decimal) {
+                (n_digits, value) = (16, number);
+            } else if let Some(second) = rest[8..].first_chunk::<8>() {
+                let (n_more, more) = leading_digits(*second);
+                (n_digits, value) = (8 + n_more, value * TENS[n_more] + more);
+            }
         }
         while let Some(digit @ b'0'..=b'9') = rest.get(n_digits) {
             value = value * 10 + u64::from(digit - b'0');

@@ -47,8 +47,26 @@ pub(super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
     unsafe { vector::equal(one, two) }
 }
 
+/// The number of 16 hexadecimal digits, letters small.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline]
+#[expect(unsafe_code, reason = "see the module")]
+pub(super) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
+    // SAFETY: every processor this is compiled for has these instructions.
+    unsafe { vector::hexadecimal(digits) }
+}
+
+/// The number of 16 decimal digits.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline]
+#[expect(unsafe_code, reason = "see the module")]
+pub(super) fn decimal(digits: &[u8; 16]) -> Option<u64> {
+    // SAFETY: every processor this is compiled for has these instructions.
+    unsafe { vector::decimal(digits) }
+}
+
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) use plain::{equal, masks, plain_end};
+pub(super) use plain::{decimal, equal, hexadecimal, masks, plain_end};
 
 #[cfg(target_arch = "aarch64")]
 #[path = "simd/neon.rs"]
@@ -75,6 +93,20 @@ mod plain {
 
     pub(in super::super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
         one.iter().zip(two).enumerate().fold(0, |mask, (nth, (one, two))| mask | u64::from(one == two) << nth)
+    }
+
+    pub(in super::super) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
+        let value = |it: &u8| match it {
+            b'0'..=b'9' => Some(it - b'0'),
+            b'a'..=b'f' => Some(it - b'a' + 10),
+            _ => None,
+        };
+        digits.iter().try_fold(0, |number, it| Some(number << 4 | u64::from(value(it)?)))
+    }
+
+    pub(in super::super) fn decimal(digits: &[u8; 16]) -> Option<u64> {
+        let value = |it: &u8| it.is_ascii_digit().then(|| it - b'0');
+        digits.iter().try_fold(0, |number, it| Some(number * 10 + u64::from(value(it)?)))
     }
 
     pub(in super::super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
@@ -105,6 +137,23 @@ mod tests {
         fn both_ways_to_compare_agree(one in prop::collection::vec(0u8..2, 64), two in prop::collection::vec(0u8..2, 64)) {
             let (one, two) = (one.first_chunk::<64>().unwrap(), two.first_chunk::<64>().unwrap());
             prop_assert_eq!(equal(one, two), plain::equal(one, two));
+        }
+
+        #[test]
+        fn both_ways_to_read_digits_agree(
+            mut digits in prop::collection::vec(prop::sample::select(&b"0123456789abcdef"[..]), 16),
+            byte: Option<(prop::sample::Index, u8)>,
+            is_decimal: bool,
+        ) {
+            if is_decimal {
+                digits.iter_mut().for_each(|it| *it = b'0' + *it % 10);
+            }
+            if let Some((at, byte)) = byte {
+                digits[at.index(16)] = byte;
+            }
+            let digits = digits.first_chunk::<16>().unwrap();
+            prop_assert_eq!(hexadecimal(digits), plain::hexadecimal(digits));
+            prop_assert_eq!(decimal(digits), plain::decimal(digits));
         }
 
         #[test]

@@ -144,7 +144,7 @@ impl OtlpParser {
                 _ => value.keep(&mut self.batch, key),
             }
             let kept = (self.batch.draft.attribute_mark() > before).then_some(before);
-            mentions.push(Mention { value: value_at, key: self.batch.wanted(key), kept });
+            mentions.push(Mention { value: value_at, kept });
         })?;
         if let Some(owner) = owner.filter(|_| is_plain) {
             remembered.learn(owner, &text[..cursor.position() - at], at, mentions, &self.batch.draft);

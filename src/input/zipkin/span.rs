@@ -219,7 +219,7 @@ impl ZipkinParser {
         if let Some(key) = wanted {
             self.batch.draft.push_attribute(key, value, value_type);
         }
-        self.mentions.push(Mention { value: value_at, key: wanted, kept });
+        self.mentions.push(Mention { value: value_at, kept });
     }
 
     /// Finds the tags that mean more than themselves. The host is said of the process, as it is elsewhere.

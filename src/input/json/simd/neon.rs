@@ -1,8 +1,9 @@
 //! For AArch64, all of whose processors have NEON.
 
 use std::arch::aarch64::{
-    uint8x16_t, vandq_u8, vceqq_u8, vcltq_u8, vcombine_u64, vcreate_u64, vdupq_n_u8, vgetq_lane_u64, vorrq_u8,
-    vpaddq_u8, vreinterpretq_u8_u64, vreinterpretq_u64_u8,
+    uint8x16_t, vaddq_u8, vandq_u8, vceqq_u8, vcleq_u8, vcltq_u8, vcombine_u64, vcreate_u64, vdupq_n_u8, vget_lane_u64,
+    vgetq_lane_u64, vminvq_u8, vmovn_u16, vorrq_u8, vorrq_u16, vpaddq_u8, vreinterpret_u64_u8, vreinterpretq_u8_u64,
+    vreinterpretq_u16_u8, vreinterpretq_u64_u8, vshlq_n_u16, vshrq_n_u16, vsubq_u8,
 };
 
 use super::Masks;
@@ -83,4 +84,37 @@ fn marks(lane: uint8x16_t) -> uint8x16_t {
     let backslashes = vceqq_u8(lane, vdupq_n_u8(b'\\'));
     let controls = vcltq_u8(lane, vdupq_n_u8(0x20));
     vorrq_u8(vorrq_u8(quotes, backslashes), controls)
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
+    let text = load(digits);
+    let (from_0, from_a) = (vsubq_u8(text, vdupq_n_u8(b'0')), vsubq_u8(text, vdupq_n_u8(b'a')));
+    let (is_digit, is_letter) = (vcleq_u8(from_0, vdupq_n_u8(9)), vcleq_u8(from_a, vdupq_n_u8(5)));
+    if vminvq_u8(vorrq_u8(is_digit, is_letter)) == 0 {
+        return None;
+    }
+    let letters = vaddq_u8(from_a, vdupq_n_u8(10));
+    let values = vreinterpretq_u16_u8(vorrq_u8(vandq_u8(is_digit, from_0), vandq_u8(is_letter, letters)));
+    // Of each pair the first, which is the higher one, is the low byte.
+    let pairs = vorrq_u16(vshlq_n_u16::<4>(values), vshrq_n_u16::<8>(values));
+    Some(vget_lane_u64::<0>(vreinterpret_u64_u8(vmovn_u16(pairs))).swap_bytes())
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn decimal(digits: &[u8; 16]) -> Option<u64> {
+    let values = vsubq_u8(load(digits), vdupq_n_u8(b'0'));
+    if vminvq_u8(vcleq_u8(values, vdupq_n_u8(9))) == 0 {
+        return None;
+    }
+    // Of each pair the first, which counts ten times as much, is the low byte; so it goes on.
+    let eight = |values: u64| {
+        let pairs = (values & 0x00ff_00ff_00ff_00ff) * 10 + (values >> 8 & 0x00ff_00ff_00ff_00ff);
+        let fours = (pairs & 0x0000_ffff_0000_ffff) * 100 + (pairs >> 16 & 0x0000_ffff_0000_ffff);
+        (fours & 0xffff_ffff) * 10_000 + (fours >> 32)
+    };
+    let values = vreinterpretq_u64_u8(values);
+    Some(eight(vgetq_lane_u64::<0>(values)) * 100_000_000 + eight(vgetq_lane_u64::<1>(values)))
 }

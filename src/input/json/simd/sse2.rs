@@ -1,7 +1,9 @@
 //! For x86-64, all of whose processors have SSE2.
 
 use std::arch::x86_64::{
-    __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+    __m128i, _mm_add_epi8, _mm_add_epi16, _mm_and_si128, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_madd_epi16,
+    _mm_min_epu8, _mm_movemask_epi8, _mm_mullo_epi16, _mm_or_si128, _mm_packs_epi32, _mm_packus_epi16, _mm_set_epi64x,
+    _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi32, _mm_slli_epi16, _mm_srli_epi16, _mm_sub_epi8,
 };
 
 use super::Masks;
@@ -67,4 +69,45 @@ fn marks(lane: __m128i) -> u32 {
     // A control character is its own minimum with the largest of them.
     let controls = _mm_cmpeq_epi8(_mm_min_epu8(lane, _mm_set1_epi8(0x1f)), lane);
     _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls)) as u32
+}
+
+/// Which bytes are not above a limit.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn upto(lane: __m128i, limit: u8) -> __m128i {
+    _mm_cmpeq_epi8(_mm_min_epu8(lane, _mm_set1_epi8(limit as i8)), lane)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
+    let text = load(digits);
+    let from_0 = _mm_sub_epi8(text, _mm_set1_epi8(b'0' as i8));
+    let from_a = _mm_sub_epi8(text, _mm_set1_epi8(b'a' as i8));
+    let (is_digit, is_letter) = (upto(from_0, 9), upto(from_a, 5));
+    if _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) != 0xffff {
+        return None;
+    }
+    let letters = _mm_add_epi8(from_a, _mm_set1_epi8(10));
+    let values = _mm_or_si128(_mm_and_si128(is_digit, from_0), _mm_and_si128(is_letter, letters));
+    // Of each pair the first, which is the higher one, is the low byte.
+    let pairs = _mm_or_si128(_mm_slli_epi16(values, 4), _mm_srli_epi16(values, 8));
+    let pairs = _mm_and_si128(pairs, _mm_set1_epi16(0xff));
+    Some((_mm_cvtsi128_si64(_mm_packus_epi16(pairs, pairs)) as u64).swap_bytes())
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn decimal(digits: &[u8; 16]) -> Option<u64> {
+    let values = _mm_sub_epi8(load(digits), _mm_set1_epi8(b'0' as i8));
+    if _mm_movemask_epi8(upto(values, 9)) != 0xffff {
+        return None;
+    }
+    // Of each pair the first, which counts ten times as much, is the low byte; so it goes on.
+    let tens = _mm_mullo_epi16(_mm_and_si128(values, _mm_set1_epi16(0xff)), _mm_set1_epi16(10));
+    let pairs = _mm_add_epi16(tens, _mm_srli_epi16(values, 8));
+    let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 100));
+    let eights = _mm_madd_epi16(_mm_packs_epi32(fours, fours), _mm_set1_epi32(1 << 16 | 10_000));
+    let both = _mm_cvtsi128_si64(eights) as u64;
+    Some((both & 0xffff_ffff) * 100_000_000 + (both >> 32))
 }
