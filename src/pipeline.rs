@@ -1,4 +1,4 @@
-//! Sources to traces to a consumer, over threads: one thread cuts the stream, the others parse and analyze.
+//! Sources to traces to a consumer, over threads: each parses and analyzes what it has read, or what one has cut.
 //!
 //! Nothing here depends on how many threads there are or which finishes first: counts are sums,
 //! the first error is the first in the order of the bytes, and consumers merge under the passes' laws.

@@ -380,3 +380,59 @@ fn one_spelling(container: &str) -> String {
     // The cursor accepted it, so it is JSON and not too deep.
     serde_json::from_str::<serde_json::Value>(container).map_or_else(|_| container.to_owned(), |it| it.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N_VALUES: usize = 20;
+
+    /// A list of attributes of which nobody has met any.
+    fn list(owner: u32) -> String {
+        let values: Vec<String> = (0..N_VALUES).map(|it| format!(r#"{{"value":"{owner:032}{it:032}"}}"#)).collect();
+        format!("[{}]", values.join(","))
+    }
+
+    fn mentions(text: &str) -> Vec<Mention> {
+        let values = text.match_indices(r#":""#).map(|(at, _)| at + 1..at + 1 + 66);
+        values.map(|value| Mention { value, kept: None }).collect()
+    }
+
+    /// Whether a list is known; then all of it is consumed, and nothing otherwise.
+    fn is_known(lists: &mut RememberedLists, owner: u32, text: &str) -> bool {
+        let mut cursor = Cursor::new(text);
+        let run = lists.read(owner, &mut cursor, &mut Draft::default()).unwrap();
+        assert_eq!(cursor.position(), if run.is_some() { text.len() } else { 0 });
+        run.is_some()
+    }
+
+    #[test]
+    fn a_list_is_known_when_it_has_come_twice() {
+        let (mut lists, text) = (RememberedLists::default(), list(7));
+        for expected in [false, false, true] {
+            assert_eq!(is_known(&mut lists, 3, &text), expected);
+            lists.learn(3, text.as_bytes(), 0, &mentions(&text), &Draft::default());
+        }
+        assert!(!is_known(&mut lists, 4, &text));
+        let other = text.replace('7', "8");
+        assert!(!is_known(&mut lists, 3, &other));
+        lists.learn(3, other.as_bytes(), 0, &mentions(&other), &Draft::default());
+        assert!(is_known(&mut lists, 3, &text) && is_known(&mut lists, 3, &other), "the values are slots now");
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_is_not_remembered_but_what_is_stays_right() {
+        let mut lists = RememberedLists::default();
+        let n_owners = MOST_OWNERS as u32;
+        for owner in 0..n_owners {
+            let text = list(owner);
+            for _ in 0..2 {
+                lists.learn(owner, text.as_bytes(), 0, &mentions(&text), &Draft::default());
+            }
+        }
+        assert!(lists.is_full && lists.texts.fullness() <= 1.0);
+        let n_known = (0..n_owners).filter(|it| is_known(&mut lists, *it, &list(*it))).count();
+        assert!((1_000..4_000).contains(&n_known), "{n_known}");
+        assert!((0..n_owners).all(|it| !is_known(&mut lists, it, &list(it + 1))));
+    }
+}

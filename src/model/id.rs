@@ -88,10 +88,10 @@ impl Id {
         Some(Id::Hex { high, low, digits: bytes.len() as u8, upper: seen & UPPER != 0 })
     }
 
-    /// The id that is written as 16 digits, letters small.
+    /// The id that is written as so many digits, letters small.
     #[inline]
-    pub(crate) fn of_sixteen(low: u64) -> Id {
-        Id::Hex { high: 0, low, digits: 16, upper: false }
+    pub(crate) fn of_number(high: u64, low: u64, digits: u8) -> Id {
+        Id::Hex { high, low, digits, upper: false }
     }
 
     /// Reads 16 digits of one case; `None` for anything else.

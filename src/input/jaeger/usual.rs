@@ -28,7 +28,7 @@ struct Members {
 #[inline]
 fn usual_id(cursor: &mut Cursor<'_>) -> Option<Id> {
     match cursor.sixteen_digits() {
-        Some(number) => Some(Id::of_sixteen(number)),
+        Some(number) => Some(Id::of_number(0, number, 16)),
         None => cursor.take(16).and_then(Id::of_digits),
     }
 }

@@ -1,9 +1,10 @@
 //! Short texts that occur in many places, each kept once: what is compared for every span then fits into the
 //! first-level cache, as it would not if each operation had its own.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use super::simd::equal;
 
@@ -19,7 +20,9 @@ struct Block([u8; LONGEST]);
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     blocks: Vec<Block>,
-    numbers: HashMap<Block, u16, FixedState>,
+    /// Found by content.
+    numbers: HashTable<u16>,
+    hasher: FixedState,
 }
 
 /// A text among them.
@@ -47,12 +50,14 @@ impl Blocks {
     pub(crate) fn add(&mut self, text: &[u8]) -> Option<BlockText> {
         let mut block = Block([0; LONGEST]);
         block.0[..text.len()].copy_from_slice(text);
-        let number = match self.numbers.get(&block) {
+        let Blocks { blocks, numbers, hasher } = self;
+        let hash = hasher.hash_one(block);
+        let number = match numbers.find(hash, |it| blocks[usize::from(*it)] == block) {
             Some(number) => *number,
             None => {
-                let number = u16::try_from(self.blocks.len()).ok()?;
-                self.blocks.push(block);
-                self.numbers.insert(block, number);
+                let number = u16::try_from(blocks.len()).ok()?;
+                blocks.push(block);
+                numbers.insert_unique(hash, number, |it| hasher.hash_one(blocks[usize::from(*it)]));
                 number
             }
         };

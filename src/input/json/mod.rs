@@ -14,3 +14,4 @@ pub(crate) use layout::Layout;
 pub(crate) use node::Node;
 pub(crate) use pattern::{Pattern, Patterns};
 pub(crate) use scan::Scanner;
+pub(crate) use simd::{decimal, hexadecimal};

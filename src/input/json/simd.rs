@@ -51,7 +51,7 @@ pub(super) fn equal(one: &[u8; 64], two: &[u8; 64]) -> u64 {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline]
 #[expect(unsafe_code, reason = "see the module")]
-pub(super) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
+pub(crate) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
     // SAFETY: every processor this is compiled for has these instructions.
     unsafe { vector::hexadecimal(digits) }
 }
@@ -60,13 +60,15 @@ pub(super) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline]
 #[expect(unsafe_code, reason = "see the module")]
-pub(super) fn decimal(digits: &[u8; 16]) -> Option<u64> {
+pub(crate) fn decimal(digits: &[u8; 16]) -> Option<u64> {
     // SAFETY: every processor this is compiled for has these instructions.
     unsafe { vector::decimal(digits) }
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) use plain::{decimal, equal, hexadecimal, masks, plain_end};
+pub(crate) use plain::{decimal, hexadecimal};
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) use plain::{equal, masks, plain_end};
 
 #[cfg(target_arch = "aarch64")]
 #[path = "simd/neon.rs"]
@@ -95,7 +97,7 @@ mod plain {
         one.iter().zip(two).enumerate().fold(0, |mask, (nth, (one, two))| mask | u64::from(one == two) << nth)
     }
 
-    pub(in super::super) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
+    pub(crate) fn hexadecimal(digits: &[u8; 16]) -> Option<u64> {
         let value = |it: &u8| match it {
             b'0'..=b'9' => Some(it - b'0'),
             b'a'..=b'f' => Some(it - b'a' + 10),
@@ -104,7 +106,7 @@ mod plain {
         digits.iter().try_fold(0, |number, it| Some(number << 4 | u64::from(value(it)?)))
     }
 
-    pub(in super::super) fn decimal(digits: &[u8; 16]) -> Option<u64> {
+    pub(crate) fn decimal(digits: &[u8; 16]) -> Option<u64> {
         let value = |it: &u8| it.is_ascii_digit().then(|| it - b'0');
         digits.iter().try_fold(0, |number, it| Some(number * 10 + u64::from(value(it)?)))
     }

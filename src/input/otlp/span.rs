@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::value::{self, AnyValue};
 use super::{OtlpParser, Result, Said, text_of};
 use crate::input::base64;
-use crate::input::json::{Cursor, Layout, Value};
+use crate::input::json::{Cursor, Layout, Value, decimal, hexadecimal};
 use crate::input::tags::{Mention, RememberedLists};
 use crate::input::{Mark, NewSpan, Sink, decimal_ns};
 use crate::model::{Id, Kind, NoDuration, Reference, Run};
@@ -238,6 +238,9 @@ impl OtlpParser {
 
 /// Hexadecimal, or base64 as tools write that know nothing of OTLP's exception for ids.
 pub(super) fn id(text: &str) -> Option<Id> {
+    if let Some(usual) = usual_id(text.as_bytes()) {
+        return Some(usual);
+    }
     let n_bytes = match text.len() {
         24 if text.ends_with("==") => 16,
         12 if text.ends_with('=') => 8,
@@ -246,6 +249,15 @@ pub(super) fn id(text: &str) -> Option<Id> {
     let Some(bytes) = base64::decode(text).filter(|it| it.len() == n_bytes) else { return Id::parse(text) };
     let value = bytes.iter().fold(0u128, |it, byte| it << 8 | u128::from(*byte));
     Some(Id::Hex { high: (value >> 64) as u64, low: value as u64, digits: 2 * n_bytes as u8, upper: false })
+}
+
+/// An id of 16 or 32 digits, letters small.
+fn usual_id(text: &[u8]) -> Option<Id> {
+    match text.as_chunks::<16>() {
+        ([low], []) => hexadecimal(low).map(|it| Id::of_number(0, it, 16)),
+        ([high, low], []) => Some(Id::of_number(hexadecimal(high)?, hexadecimal(low)?, 32)),
+        _ => None,
+    }
 }
 
 fn kind_of(value: &Value<'_>) -> Option<Kind> {
@@ -272,10 +284,18 @@ fn instant(value: &Value<'_>) -> Instant {
         _ => return Instant::Nonsense,
     };
     // Plain digits, nearly always.
-    if let Ok(ns) = text.parse() {
+    if let Some(ns) = nineteen_digits(text).or_else(|| text.parse().ok()) {
         return Instant::Ns(ns);
     }
     decimal_ns(text, 9).map_or(Instant::Nonsense, Instant::Ns)
+}
+
+/// The number of 19 digits, as nanoseconds have since 2001.
+fn nineteen_digits(text: &str) -> Option<i64> {
+    let (first, rest) = text.as_bytes().split_first_chunk::<16>()?;
+    let rest = <[u8; 3]>::try_from(rest).ok().filter(|it| it.iter().all(u8::is_ascii_digit))?;
+    let rest = rest.iter().fold(0, |number, it| number * 10 + u64::from(it - b'0'));
+    i64::try_from(decimal(first)? * 1000 + rest).ok()
 }
 
 fn status<'a>(cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> Result<()> {
@@ -343,4 +363,37 @@ fn warnings(value: &AnyValue<'_>) -> Vec<Said> {
         said.push(Said::Cut(words[at..].trim_end_matches(['"', ']']).to_owned()));
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn ids_and_times_read_at_once_are_those_read_plainly(
+            mut text in "[0-9a-f]{15,33}|[0-9]{18,20}",
+            other: Option<(prop::sample::Index, char)>,
+        ) {
+            if let Some((at, other)) = other {
+                let at = at.index(text.len());
+                text.replace_range(at..=at, &other.to_string());
+            }
+            if let Some(usual) = usual_id(text.as_bytes()) {
+                prop_assert_eq!(format!("{usual:?}"), format!("{:?}", Id::parse(&text).unwrap()));
+            }
+            if let Some(ns) = nineteen_digits(&text) {
+                prop_assert_eq!(Ok(ns), text.parse());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_usual_is_read_at_once() {
+        assert!(usual_id(b"0123456789abcdef").is_some() && usual_id(b"0123456789abcdef0123456789abcdef").is_some());
+        assert_eq!(nineteen_digits("1793527200016540000"), Some(1_793_527_200_016_540_000));
+        assert_eq!(nineteen_digits("9999999999999999999"), None);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -14,17 +15,40 @@ pub(super) struct Dictionary {
     hasher: FixedState,
     names: Vec<Name>,
     by_name: HashMap<Name, u32, FixedState>,
-    processes: Texts,
-    values: Texts,
+    processes: Numbered<Vec<u8>>,
+    values: Numbered<String>,
 }
 
-/// Byte strings one behind the other, found by content.
+/// Byte strings or texts one behind the other, found by content.
 #[derive(Debug, Default)]
-struct Texts {
-    bytes: Vec<u8>,
+struct Numbered<S> {
+    all: S,
     /// Where each ends.
     ends: Vec<usize>,
     by_content: HashTable<u32>,
+}
+
+/// What byte strings or texts are kept in.
+trait Store: AsRef<[u8]> {
+    type Piece: ?Sized + AsRef<[u8]>;
+
+    fn add(&mut self, piece: &Self::Piece);
+}
+
+impl Store for Vec<u8> {
+    type Piece = [u8];
+
+    fn add(&mut self, piece: &[u8]) {
+        self.extend_from_slice(piece);
+    }
+}
+
+impl Store for String {
+    type Piece = str;
+
+    fn add(&mut self, piece: &str) {
+        self.push_str(piece);
+    }
 }
 
 /// Longer values rarely recur, shorter ones take no more than their number.
@@ -52,46 +76,43 @@ impl Dictionary {
     }
 
     pub(super) fn process_of(&self, number: u32) -> &[u8] {
-        self.processes.get(number)
+        &self.processes.all[self.processes.range(number)]
     }
 
     /// The number of a value, if it is worth one.
     pub(super) fn value(&mut self, text: &str) -> Option<u32> {
-        if LENGTHS.contains(&text.len()) {
-            self.values.number(&self.hasher, text.as_bytes(), MOST_VALUES)
-        } else {
-            None
-        }
+        if LENGTHS.contains(&text.len()) { self.values.number(&self.hasher, text, MOST_VALUES) } else { None }
     }
 
     pub(super) fn value_of(&self, number: u32) -> &str {
-        std::str::from_utf8(self.values.get(number)).expect("it was a text when it was kept")
+        &self.values.all[self.values.range(number)]
     }
 }
 
-impl Texts {
-    fn get(&self, number: u32) -> &[u8] {
+impl<S: Store> Numbered<S> {
+    /// Where one stands.
+    fn range(&self, number: u32) -> Range<usize> {
         let number = number as usize;
-        let start = number.checked_sub(1).map_or(0, |it| self.ends[it]);
-        &self.bytes[start..self.ends[number]]
+        number.checked_sub(1).map_or(0, |it| self.ends[it])..self.ends[number]
     }
 
-    /// The number of these bytes; none if they are new and there are `most` already.
-    fn number(&mut self, hasher: &FixedState, bytes: &[u8], most: usize) -> Option<u32> {
+    /// The number of this piece; none if it is new and there are `most` already.
+    fn number(&mut self, hasher: &FixedState, piece: &S::Piece, most: usize) -> Option<u32> {
+        let bytes = piece.as_ref();
         let hash = hasher.hash_one(bytes);
-        if let Some(number) = self.by_content.find(hash, |it| self.get(*it) == bytes) {
+        if let Some(number) = self.by_content.find(hash, |it| self.all.as_ref()[self.range(*it)] == *bytes) {
             return Some(*number);
         }
         let number = self.ends.len();
         if number >= most {
             return None;
         }
-        self.bytes.extend_from_slice(bytes);
-        self.ends.push(self.bytes.len());
-        let Texts { by_content, ends, bytes: all, .. } = self;
+        self.all.add(piece);
+        self.ends.push(self.all.as_ref().len());
+        let Numbered { by_content, ends, all } = self;
         let content = |it: &u32| {
             let start = (*it as usize).checked_sub(1).map_or(0, |it| ends[it]);
-            hasher.hash_one(&all[start..ends[*it as usize]])
+            hasher.hash_one(&all.as_ref()[start..ends[*it as usize]])
         };
         by_content.insert_unique(hash, number as u32, content);
         Some(number as u32)
