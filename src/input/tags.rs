@@ -226,10 +226,6 @@ impl Shape {
             if !cursor.passes_block(texts, step.text) {
                 break;
             }
-            // Of most, so it is worth a branch of its own.
-            if step.behind == Behind::Text {
-                continue;
-            }
             let attribute = (step.attribute != NOT_KEPT).then(|| start as usize + usize::from(step.attribute));
             let is_alike = match step.behind {
                 Behind::Text => continue,

@@ -32,27 +32,35 @@ pub(crate) struct Stretch {
 pub(crate) struct Stretches<'a, 'r> {
     stream: &'a mut Stream<'r>,
     origin: Origin,
-    /// What is left when there are no more.
-    left: Option<io::Result<Left>>,
+    /// Why there are no more.
+    end: Option<End>,
 }
 
-/// What is left of an array behind its stretches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    /// No item.
-    Nothing,
-    /// Less than a stretch.
+/// Why there are no more stretches of an array.
+#[derive(Debug)]
+enum End {
+    /// There are no more items.
+    NoItem,
+    /// What is left is less than a stretch.
     Little,
-    /// An item that is so large that it should be parsed alone.
+    /// The next item is so large that it should be parsed alone.
     Huge,
-    /// Items of other looks.
+    /// The next items have other looks.
     Strange,
+    /// The source could not be read.
+    Unread(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(err: io::Error) -> End {
+        End::Unread(err)
+    }
 }
 
 impl Stretches<'_, '_> {
     /// The next one, in this memory.
     pub(crate) fn next(&mut self, memory: Buffer) -> Option<Stretch> {
-        if self.left.is_some() {
+        if self.end.is_some() {
             return None;
         }
         let memory = self.stream.move_to(memory);
@@ -62,38 +70,39 @@ impl Stretches<'_, '_> {
     /// The next one, in the memory where the stream is; it goes on in this.
     fn first(&mut self, memory: Buffer) -> Option<Stretch> {
         match self.length() {
-            Ok(Ok(length)) => {
+            Ok(length) => {
                 self.stream.forget(self.stream.at);
                 self.stream.at = length;
                 let (bytes, place) = self.stream.hand_over(length, memory);
-                return Some(Stretch { bytes, origin: self.origin, place });
+                Some(Stretch { bytes, origin: self.origin, place })
             }
-            Ok(Err(left)) => self.left = Some(Ok(left)),
-            Err(err) => self.left = Some(Err(err)),
+            Err(end) => {
+                self.end = Some(end);
+                None
+            }
         }
-        None
     }
 
     /// How long the next one is, which begins where the stream stands once it is known that there is one.
-    fn length(&mut self) -> io::Result<std::result::Result<usize, Left>> {
+    fn length(&mut self) -> std::result::Result<usize, End> {
         if !self.begins_item()? {
-            return Ok(Err(Left::Nothing));
+            return Err(End::NoItem);
         }
         let mut shown = STRETCH;
         loop {
             let start = self.stream.at;
             while self.stream.bytes.len() - start < shown {
                 if !self.stream.more()? {
-                    return Ok(Err(Left::Little));
+                    return Err(End::Little);
                 }
             }
             let bytes = &self.stream.bytes[start..start + shown];
             if let Some(length) = last_beginning(bytes) {
-                return Ok(Ok(length));
+                return Ok(length);
             }
             if shown == PIECE {
                 let is_huge = Scanner::default().scan(bytes).is_none();
-                return Ok(Err(if is_huge { Left::Huge } else { Left::Strange }));
+                return Err(if is_huge { End::Huge } else { End::Strange });
             }
             shown = PIECE.min(2 * shown);
         }
@@ -125,18 +134,19 @@ impl Splitter<'_, '_> {
         if self.peek()? != Some(b'{') {
             return Ok(false);
         }
-        let mut stretches = Stretches { stream: self.stream, origin: self.origin, left: None };
+        let mut stretches = Stretches { stream: self.stream, origin: self.origin, end: None };
         if let Some(first) = stretches.first(Buffer::default()) {
             self.found.n_elements += self.emit.stretches(first, &mut stretches);
         }
-        let left = match stretches.left {
-            Some(left) => left?,
+        match stretches.end {
             None => return Err(SplitError::Stopped),
-        };
-        if left == Left::Strange || left == Left::Little && self.emit.has_others() {
-            self.cut_from_here();
+            Some(End::Unread(err)) => return Err(err.into()),
+            Some(End::Huge) => return Ok(true),
+            Some(End::Strange) => self.cut_from_here(),
+            Some(End::Little) if self.emit.has_others() => self.cut_from_here(),
+            Some(End::Little | End::NoItem) => {}
         }
-        Ok(left == Left::Huge)
+        Ok(false)
     }
 }
 
