@@ -456,6 +456,28 @@ fn files_with_marks_may_be_put_together() {
     assert!(stderr(&output).contains("expected `{` or `[`"), "{}", stderr(&output));
 }
 
+/// What a pipe brings comes once, and yet two looks may be needed: where items begin is guessed wrongly here.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_may_be_looked_at_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = ["shapes/bom-crlf.json", "checkout-incident.json"].map(|it| std::fs::read(fixture(it)).unwrap());
+    let pipe = directory.path().join("pipe.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for threads in ["1", "2"] {
+        let (target, bytes) = (pipe.clone(), files.concat());
+        let writer = std::thread::spawn(move || std::fs::write(target, bytes).unwrap());
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_analyze-traces"))
+            .arg(&pipe)
+            .args(["--json", "--threads", threads])
+            .output()
+            .unwrap();
+        writer.join().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        assert_eq!(report["input"]["traces_read"], json!(102), "{threads}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_may_have_any_name() {

@@ -208,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_trace_before_has_left_does_not_matter_where_the_bytes_end() {
+        let tag = |value: &str| format!(r#"{{"key":"k","type":"string","value":"{value}"}}"#);
+        let tags: Vec<String> = (0..60).map(|_| tag("éééé")).collect();
+        for length in 1..9 {
+            let span = format!(r#"{{"traceID":"a1","spanID":"b1","tags":[{}]}}"#, tag(&"x".repeat(length)));
+            let process = format!(r#"{{"serviceName":"web","tags":[{}]}}"#, tags.join(","));
+            let text = format!(
+                r#"{{"data":[{{"traceID":"a1","spans":[{span}]}},{{"processes":{{"p1":{process}}},"traceID":"a1","spans":[{span}]}}]}}"#
+            );
+            check_jaeger(text.as_bytes());
+        }
+    }
+
+    #[test]
     fn fixtures_with_bytes_changed_are_read_as_by_the_reference() {
         let mut state = 1u32;
         let mut random = |below: usize| {

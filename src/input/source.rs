@@ -26,7 +26,9 @@ pub struct Source {
 #[derive(Debug)]
 enum Kind {
     File(PathBuf),
-    Stdin(Mutex<Spool>),
+    /// A pipe with a name: what it brings comes once.
+    Pipe(PathBuf, Mutex<Option<Spool>>),
+    Stdin(Spool),
     Feed(Arc<dyn Feed>),
 }
 
@@ -62,32 +64,81 @@ pub struct Ended {
     pub came_again: HashSet<u128>,
 }
 
-/// Standard input, kept as it is read, for a second look.
-pub struct Spool {
-    input: Option<Box<dyn Read + Send>>,
-    kept: Arc<Mutex<SpooledTempFile>>,
+/// Standard input or a pipe, kept as it is read, for a second look.
+#[derive(Debug)]
+pub struct Spool(Arc<Mutex<Kept>>);
+
+/// What has come so far, and what is yet to come: the first look may end anywhere.
+struct Kept {
+    input: Box<dyn Read + Send>,
+    has_ended: bool,
+    file: SpooledTempFile,
+    n_bytes: u64,
+    /// Where the file stands.
+    at: u64,
 }
 
-/// So much of standard input is kept in memory; what is larger, in an unnamed temporary file.
+/// So much is kept in memory; what is larger, in an unnamed temporary file.
 const MOST_IN_MEMORY: usize = 1 << 20;
 
 impl Spool {
     fn of(input: Box<dyn Read + Send>) -> Spool {
-        Spool { input: Some(input), kept: Arc::new(Mutex::new(SpooledTempFile::new(MOST_IN_MEMORY))) }
+        let file = SpooledTempFile::new(MOST_IN_MEMORY);
+        Spool(Arc::new(Mutex::new(Kept { input, has_ended: false, file, n_bytes: 0, at: 0 })))
     }
 
-    fn open(&mut self) -> Box<dyn Read + Send> {
-        let kept = Arc::clone(&self.kept);
-        match self.input.take() {
-            Some(input) => Box::new(Tee { input, kept }),
-            None => Box::new(Again { kept, at: 0 }),
-        }
+    fn open(&self) -> Box<dyn Read + Send> {
+        Box::new(Look { kept: Arc::clone(&self.0), at: 0 })
     }
 }
 
-impl fmt::Debug for Spool {
+impl Kept {
+    fn go_to(&mut self, at: u64) -> io::Result<()> {
+        if self.at != at {
+            self.file.seek(SeekFrom::Start(at))?;
+            self.at = at;
+        }
+        Ok(())
+    }
+
+    /// Reads what stands there, of what has come already if there is any.
+    fn read(&mut self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        if at < self.n_bytes {
+            self.go_to(at)?;
+            let n_read = self.file.read(buf)?;
+            self.at += n_read as u64;
+            return Ok(n_read);
+        }
+        if self.has_ended || buf.is_empty() {
+            return Ok(0);
+        }
+        let n_read = self.input.read(buf)?;
+        self.has_ended = n_read == 0;
+        let kept = self.go_to(self.n_bytes).and_then(|()| self.file.write_all(&buf[..n_read]));
+        kept.map_err(|err| io::Error::new(err.kind(), Unkept(err)))?;
+        self.n_bytes += n_read as u64;
+        self.at = self.n_bytes;
+        Ok(n_read)
+    }
+}
+
+impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spool").field("is_read", &self.input.is_none()).finish()
+        f.debug_struct("Kept").field("n_bytes", &self.n_bytes).field("has_ended", &self.has_ended).finish()
+    }
+}
+
+/// One look at what comes once, from its beginning.
+struct Look {
+    kept: Arc<Mutex<Kept>>,
+    at: u64,
+}
+
+impl Read for Look {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n_read = locked(&self.kept).read(self.at, buf)?;
+        self.at += n_read as u64;
+        Ok(n_read)
     }
 }
 
@@ -101,33 +152,41 @@ impl Source {
     pub fn feed(&self) -> Option<&dyn Feed> {
         match &self.kind {
             Kind::Feed(feed) => Some(feed.as_ref()),
-            Kind::File(_) | Kind::Stdin(_) => None,
+            Kind::File(_) | Kind::Pipe(..) | Kind::Stdin(_) => None,
         }
     }
 
     /// Opens it, every time from the beginning.
     pub fn open(&self) -> anyhow::Result<Box<dyn Read + Send>> {
         match &self.kind {
-            Kind::File(path) => {
-                let file = File::open(path).map_err(|err| match looks_like_server(&self.name) {
-                    true => Failure::with_hint(
-                        format!("failed to read {}: {err}", self.name),
-                        format!("the address of a server begins with http://: http://{}", self.name),
-                    )
-                    .into(),
-                    false => anyhow::Error::new(err).context(format!("failed to read {}", self.name)),
-                })?;
-                Ok(Box::new(file))
+            Kind::File(path) => Ok(Box::new(self.open_file(path)?)),
+            Kind::Pipe(path, spool) => {
+                let mut spool = locked(spool);
+                if let Some(spool) = &*spool {
+                    return Ok(spool.open());
+                }
+                Ok(spool.insert(Spool::of(Box::new(self.open_file(path)?))).open())
             }
-            Kind::Stdin(spool) => Ok(locked(spool).open()),
+            Kind::Stdin(spool) => Ok(spool.open()),
             Kind::Feed(feed) => feed.open(),
         }
+    }
+
+    fn open_file(&self, path: &Path) -> anyhow::Result<File> {
+        File::open(path).map_err(|err| match looks_like_server(&self.name) {
+            true => Failure::with_hint(
+                format!("failed to read {}: {err}", self.name),
+                format!("the address of a server begins with http://: http://{}", self.name),
+            )
+            .into(),
+            false => anyhow::Error::new(err).context(format!("failed to read {}", self.name)),
+        })
     }
 
     /// Where the file is: names that are not UTF-8 may look alike.
     pub fn path(&self) -> Option<&OsStr> {
         match &self.kind {
-            Kind::File(path) => Some(path.as_os_str()),
+            Kind::File(path) | Kind::Pipe(path, _) => Some(path.as_os_str()),
             Kind::Stdin(_) | Kind::Feed(_) => None,
         }
     }
@@ -148,7 +207,7 @@ impl Source {
     pub fn size(&self) -> Option<u64> {
         match &self.kind {
             Kind::File(path) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|it| it.len()),
-            Kind::Stdin(_) | Kind::Feed(_) => None,
+            Kind::Pipe(..) | Kind::Stdin(_) | Kind::Feed(_) => None,
         }
     }
 }
@@ -164,21 +223,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Standard input, read for the first time.
-struct Tee {
-    input: Box<dyn Read + Send>,
-    kept: Arc<Mutex<SpooledTempFile>>,
-}
-
-impl Read for Tee {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n_read = self.input.read(buf)?;
-        locked(&self.kept).write_all(&buf[..n_read]).map_err(|err| io::Error::new(err.kind(), Unkept(err)))?;
-        Ok(n_read)
-    }
-}
-
-/// Standard input could not be kept: nothing is wrong with what was read.
+/// What comes once could not be kept: nothing is wrong with what was read.
 #[derive(Debug)]
 pub(crate) struct Unkept(io::Error);
 
@@ -190,22 +235,6 @@ impl fmt::Display for Unkept {
 
 impl std::error::Error for Unkept {}
 
-/// Standard input, read again.
-struct Again {
-    kept: Arc<Mutex<SpooledTempFile>>,
-    at: u64,
-}
-
-impl Read for Again {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut kept = locked(&self.kept);
-        kept.seek(SeekFrom::Start(self.at))?;
-        let n_read = kept.read(buf)?;
-        self.at += n_read as u64;
-        Ok(n_read)
-    }
-}
-
 /// The name of standard input in reports.
 pub const STDIN: &str = "<stdin>";
 
@@ -216,7 +245,7 @@ pub fn find(inputs: &[OsString], stdin: impl FnOnce() -> Box<dyn Read + Send>) -
     for input in inputs {
         if input == "-" {
             if let Some(stdin) = stdin.take() {
-                let kind = Kind::Stdin(Mutex::new(Spool::of(stdin())));
+                let kind = Kind::Stdin(Spool::of(stdin()));
                 sources.push(Source { name: STDIN.to_owned(), is_named: true, kind });
             }
             continue;
@@ -246,7 +275,10 @@ pub fn in_order(mut sources: Vec<Source>) -> Vec<Source> {
 }
 
 fn file(path: &Path, is_named: bool) -> Source {
-    Source { name: path.display().to_string(), is_named, kind: Kind::File(path.to_owned()) }
+    let comes_once = path.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir());
+    let path_of = path.to_owned();
+    let kind = if comes_once { Kind::Pipe(path_of, Mutex::default()) } else { Kind::File(path_of) };
+    Source { name: path.display().to_string(), is_named, kind }
 }
 
 fn find_in_directory(directory: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {

@@ -77,7 +77,11 @@ impl JaegerParser {
                     break Ahead { at, n_items, end: AheadEnd::BeforeItem };
                 }
                 Err(fault) if fault.problem == Problem::End => {
-                    self.draft.back_to(&mark);
+                    match self.level {
+                        // What was marked is of the item before, and gone.
+                        Level::Item => self.draft.clear(),
+                        _ => self.draft.back_to(&mark),
+                    }
                     let begun = (self.level.depth() > 0).then_some(self.element_start);
                     break Ahead { at, n_items, end: AheadEnd::Starved { begun } };
                 }
