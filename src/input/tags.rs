@@ -381,11 +381,12 @@ fn one_spelling(container: &str) -> String {
 mod tests {
     use super::*;
 
-    const N_VALUES: usize = 20;
+    const N_VALUES: u32 = 20;
 
     /// A list of attributes of which nobody has met any.
     fn list(owner: u32) -> String {
-        let values: Vec<String> = (0..N_VALUES).map(|it| format!(r#"{{"value":"{owner:032}{it:032}"}}"#)).collect();
+        let values: Vec<String> =
+            (0..N_VALUES).map(|it| format!(r#"{{"value":"{:064}"}}"#, owner * 100 + it)).collect();
         format!("[{}]", values.join(","))
     }
 

@@ -66,7 +66,7 @@ impl Blocks {
 
     /// How full it is, from 0 to 1.
     pub(crate) fn fullness(&self) -> f64 {
-        self.blocks.len() as f64 / f64::from(u16::MAX)
+        self.blocks.len() as f64 / (f64::from(u16::MAX) + 1.0)
     }
 
     /// Whether the bytes begin with a text.
