@@ -562,7 +562,6 @@ impl JaegerParser {
     }
 }
 
-/// Whether spans have this key and traces do not.
 /// The value that is next and where it stands, if it is spelled as servers do and no list or object, whose nesting
 /// is counted by the general way only.
 #[inline]
@@ -580,6 +579,7 @@ fn usual_value<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(Value<'a>, Range<u
     Ok(value.map(|it| (it, start..cursor.position())))
 }
 
+/// Whether spans have this key and traces do not.
 fn is_of_spans(key: &str) -> bool {
     matches!(key, "spanID" | "operationName" | "startTime" | "process")
 }

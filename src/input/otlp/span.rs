@@ -248,7 +248,7 @@ pub(super) fn id(text: &str) -> Option<Id> {
     };
     let Some(bytes) = base64::decode(text).filter(|it| it.len() == n_bytes) else { return Id::parse(text) };
     let value = bytes.iter().fold(0u128, |it, byte| it << 8 | u128::from(*byte));
-    Some(Id::Hex { high: (value >> 64) as u64, low: value as u64, digits: 2 * n_bytes as u8, upper: false })
+    Some(Id::of_number((value >> 64) as u64, value as u64, 2 * n_bytes as u8))
 }
 
 /// An id of 16 or 32 digits, letters small.
