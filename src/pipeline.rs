@@ -51,6 +51,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) max_decompressed: u64,
     pub(crate) wanted: Arc<Wanted>,
     pub(crate) derive: DeriveOptions,
+    /// Whether guesses are worth it: where one is wrong, all is read again with fresh consumers.
+    pub(crate) may_guess: bool,
     /// Told now and then how many bytes have been read: those of the files, compressed or not.
     pub(crate) progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -108,7 +110,7 @@ pub(super) struct Shared {
     seen: Mutex<Seen>,
     fault: Mutex<Option<Fault>>,
     stopped: AtomicBool,
-    /// A stretch of an array was none.
+    /// A stretch of an array was none, or a line no element.
     is_wrong_guess: AtomicBool,
     /// Sources whose text is not the bytes of the file, and what it is.
     decoded: Mutex<BTreeMap<usize, &'static str>>,
@@ -136,6 +138,11 @@ impl Shared {
         if bytes.capacity() <= 2 * PIECE {
             self.spares.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
         }
+    }
+
+    fn guessed_wrong(&self) {
+        self.is_wrong_guess.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     fn report(&self, origin: Origin, place: Place, what: String) {
@@ -170,7 +177,7 @@ pub(crate) fn read_knowing<C: Consumer>(
 ) -> anyhow::Result<(Vec<C>, Tally)> {
     let known = &mut differing.0;
     let mut read_twice = false;
-    let mut may_guess = true;
+    let mut may_guess = reading.may_guess;
     loop {
         let Some((consumers, mut tally, conflicts)) = read_once(reading, fresh, known, may_guess)? else {
             may_guess = false;
@@ -203,9 +210,12 @@ fn read_once<C: Consumer>(
         spares: Mutex::default(),
     };
     let (workers, mut tally) = if reading.threads.get() == 1 {
-        let mut worker = Worker::new(reading, &shared, 0, fresh()).context(NO_SPOOL)?;
-        let tally = read_sources(reading, &shared, &mut worker)?;
-        (vec![worker.finish()], tally)
+        let mut worker = Worker::new(reading, &shared, 0, fresh(), may_guess).context(NO_SPOOL)?;
+        let outcome = read_sources(reading, &shared, &mut worker);
+        if shared.is_wrong_guess.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        (vec![worker.finish()], outcome?)
     } else {
         match read_threaded(reading, &shared, fresh, may_guess)? {
             Some(read) => read,
@@ -278,10 +288,10 @@ fn read_threaded<C: Consumer>(
     let (sender, receiver) = mpsc::sync_channel::<Chunk>(n_workers);
     let receiver = Mutex::new(receiver);
     let workers: io::Result<Vec<_>> =
-        (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh()).map(Mutex::new)).collect();
+        (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh(), may_guess).map(Mutex::new)).collect();
     let workers = workers.context(NO_SPOOL)?;
     // This thread parses what cannot be shared.
-    let own = Worker::new(reading, shared, n_workers, fresh()).context(NO_SPOOL)?;
+    let own = Worker::new(reading, shared, n_workers, fresh(), may_guess).context(NO_SPOOL)?;
     let (outcome, own) = std::thread::scope(|scope| {
         let receiver = &receiver;
         for worker in &workers {
@@ -337,6 +347,10 @@ impl<C: Consumer> Emit for Dispatch<'_, '_, C> {
     }
 
     fn takes_stretches(&self) -> bool {
+        self.may_guess
+    }
+
+    fn takes_lines(&self) -> bool {
         self.may_guess
     }
 

@@ -269,6 +269,7 @@ fn prepare<'a>(
         max_decompressed: plan.max_decompressed,
         wanted: Wanted::of(reads, plan.filter.tags.iter().map(|it| it.key)).into(),
         derive: plan.derive,
+        may_guess: true,
         progress,
     };
     if plan.needs_newest() {

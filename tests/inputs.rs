@@ -478,6 +478,47 @@ fn a_pipe_may_be_looked_at_twice() {
     }
 }
 
+/// Lines are taken for elements by the looks of them: two in one line, or one over two, are read all the same.
+#[test]
+fn what_looks_like_a_line_need_not_be_one() {
+    let line = |n: u32| {
+        format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[]}},"scopeSpans":[{{"spans":[{{"traceId":"{:032x}","spanId":"{n:016x}","name":"x","startTimeUnixNano":"1793527200000000000","endTimeUnixNano":"1793527200000001000"}}]}}]}}]}}"#,
+            n % 2 + 1
+        )
+    };
+    let lines = [1, 2, 3, 4].map(line);
+    let plain = lines.join("\n");
+    let in_two = lines[2].replacen(r#"}],"scopeSpans""#, "}\n],\"scopeSpans\"", 1);
+    let in_two_at_a_brace =
+        lines[2].replacen(r#""resource":{"attributes":[]}"#, "\"resource\":{\"attributes\":[]}\n", 1);
+    assert!(in_two_at_a_brace.contains("}\n"));
+    let texts = [
+        plain.clone(),
+        plain.clone() + "\n",
+        plain.replace('\n', " \r\n\t"),
+        [&lines[0], "\n", &lines[1], &lines[2], "\n", &lines[3]].concat(),
+        [&lines[0], "\n", &lines[1], "\n", &in_two, "\n", &lines[3]].concat(),
+        [&lines[0], "\n", &lines[1], "\n", &in_two_at_a_brace, "\n", &lines[3]].concat(),
+    ];
+    for threads in ["1", "2"] {
+        for text in &texts {
+            let output = run_with_input(&["--json", "--threads", threads, "-"], text.as_bytes());
+            let report: Value =
+                serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+            assert_eq!(report["input"]["sources"][0]["spans"], json!(4), "{text}");
+            assert_eq!(report["input"]["traces_read"], json!(2), "{text}");
+            assert_eq!(report["input"]["skipped"], json!([]), "{text}");
+        }
+        let broken = texts[3].replacen(r#""name":"x""#, r#""name":x"#, 3);
+        let output = run_with_input(&["--threads", threads, "-"], broken.as_bytes());
+        assert!(stderr(&output).contains("line 1, column 154"), "{}", stderr(&output));
+        let fault = plain.replace(&lines[2], &lines[2].replace(r#""name":"x""#, r#""name":x"#));
+        let output = run_with_input(&["--threads", threads, "-"], fault.as_bytes());
+        assert!(stderr(&output).contains("line 3, column 154"), "{}", stderr(&output));
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_may_have_any_name() {

@@ -147,6 +147,11 @@ pub(crate) trait Format: Sync {
         false
     }
 
+    /// How a line begins that holds an envelope and nothing else, if its parsers parse such as one element.
+    fn parses_lines(&self) -> Option<&'static [u8]> {
+        None
+    }
+
     /// One that parses elements, for one thread.
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser>;
 

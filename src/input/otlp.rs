@@ -27,6 +27,9 @@ pub(super) struct JaegerV3;
 const ELEMENT_KEYS: &[&str] =
     &["scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans", "startTimeUnixNano"];
 
+/// How a request is written.
+const REQUEST: &[u8] = br#"{"resourceSpans":["#;
+
 /// Keys by which a broken file is picked up again: of requests and of their parts.
 const SURE_KEYS: &[&str] = &[
     "resourceSpans",
@@ -83,6 +86,10 @@ impl Format for Otlp {
             sure_keys: SURE_KEYS,
             element: "batch of spans",
         }
+    }
+
+    fn parses_lines(&self) -> Option<&'static [u8]> {
+        Some(REQUEST)
     }
 
     fn parser(&self, wanted: &Arc<Wanted>) -> Box<dyn Parser> {
@@ -225,16 +232,30 @@ impl Parser for OtlpParser {
 impl OtlpParser {
     /// Reads whatever an element may be.
     fn any(&mut self, cursor: &mut Cursor<'_>, sink: &mut dyn Sink) -> Result<()> {
+        if cursor.rest().starts_with(REQUEST) {
+            return cursor.object(|cursor, key| match key {
+                "resourceSpans" | "resource_spans" if cursor.peek() == Some(b'[') => {
+                    cursor.array(|cursor| self.any_part(cursor, sink))
+                }
+                _ => cursor.skip(),
+            });
+        }
+        self.any_part(cursor, sink)
+    }
+
+    /// Reads whatever an item of a request may be.
+    fn any_part(&mut self, cursor: &mut Cursor<'_>, sink: &mut dyn Sink) -> Result<()> {
+        cursor.peek();
+        let at = cursor.position();
         if cursor.peek() != Some(b'{') {
             cursor.skip()?;
-            sink.skip("not a batch of spans where one belongs", 0);
+            sink.skip("not a batch of spans where one belongs", at);
             return Ok(());
         }
-        let start = cursor.position();
         match self.resource_spans(cursor, sink)? {
             Shape::Batch => Ok(()),
             Shape::Request => {
-                cursor.back_to(start);
+                cursor.back_to(at);
                 cursor.object(|cursor, key| match key {
                     "resourceSpans" | "resource_spans" if cursor.peek() == Some(b'[') => {
                         cursor.array(|cursor| match cursor.peek() {
@@ -246,12 +267,12 @@ impl OtlpParser {
                 })
             }
             Shape::Span => {
-                cursor.back_to(start);
+                cursor.back_to(at);
                 let process = self.batch.process(None, Run::default());
                 self.span(cursor, process, sink)
             }
             Shape::Other => {
-                sink.skip("a batch without spans", 0);
+                sink.skip("a batch without spans", at);
                 Ok(())
             }
         }

@@ -82,22 +82,30 @@ impl Plain {
 }
 
 /// Reads a source to its end on one thread, as a run does up to the assembling; `None` if it is broken. Elements
-/// are cut out, or parsed where they stand if their format's are.
-pub(super) fn read(format: &str, mut bytes: &[u8], wanted: &Arc<Wanted>, in_place: bool) -> Option<Plain> {
-    let format = format_by_name(format)?;
+/// are cut out, or parsed where they stand if their format's are, and taken to be lines if they look so.
+pub(super) fn read(format: &str, bytes: &[u8], wanted: &Arc<Wanted>, in_place: bool) -> Option<Plain> {
+    let reading = read_once(format, bytes, wanted, in_place, in_place);
+    let reading = if reading.is_wrong_guess { read_once(format, bytes, wanted, in_place, false) } else { reading };
+    (!reading.is_broken).then_some(reading.plain)
+}
+
+fn read_once(format: &str, mut bytes: &[u8], wanted: &Arc<Wanted>, in_place: bool, takes_lines: bool) -> Reading {
+    let format = format_by_name(format).expect("a format's own test names it");
     let mut reading = Reading {
         parser: FORMATS[format].parser(wanted),
         plain: Plain::default(),
         is_broken: false,
         in_place,
+        takes_lines,
+        is_wrong_guess: false,
         element: 0,
     };
     let options = SplitOptions { lenient: false, max_element_bytes: u64::MAX, format: Some(format) };
     let mut stream = Stream::new(&mut bytes);
     let origin = Origin { source: 0, format };
     let (_, outcome) = split(&mut stream, FORMATS[format].frame(), origin, options, &mut reading);
-    let is_broken = reading.is_broken || matches!(outcome, Err(SplitError::Syntax { .. }));
-    (!is_broken).then_some(reading.plain)
+    reading.is_broken |= matches!(outcome, Err(SplitError::Syntax { .. }));
+    reading
 }
 
 struct Reading {
@@ -105,6 +113,8 @@ struct Reading {
     plain: Plain,
     is_broken: bool,
     in_place: bool,
+    takes_lines: bool,
+    is_wrong_guess: bool,
     /// Where the element at hand begins in the source.
     element: u64,
 }
@@ -112,7 +122,9 @@ struct Reading {
 impl Emit for Reading {
     fn emit(&mut self, chunk: Chunk) -> bool {
         let mut sink = PlainSink { offset: chunk.place.offset, element: &mut self.element, plain: &mut self.plain };
-        self.is_broken |= parse(&mut *self.parser, &chunk, &mut sink).is_err();
+        let is_broken = parse(&mut *self.parser, &chunk, &mut sink).is_err();
+        self.is_broken |= is_broken;
+        self.is_wrong_guess |= is_broken && chunk.is_guessed;
         !self.is_broken
     }
 
@@ -123,6 +135,10 @@ impl Emit for Reading {
     fn items(&mut self, window: &Window<'_>) -> Option<Ahead> {
         let mut sink = PlainSink { offset: window.place.offset, element: &mut self.element, plain: &mut self.plain };
         if self.in_place { self.parser.items(window, &mut sink) } else { None }
+    }
+
+    fn takes_lines(&self) -> bool {
+        self.takes_lines
     }
 }
 

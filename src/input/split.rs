@@ -124,6 +124,11 @@ pub(crate) trait Emit {
         false
     }
 
+    /// Whether it takes elements that are lines by the looks of them: all is read again if one is not.
+    fn takes_lines(&self) -> bool {
+        false
+    }
+
     /// Parses the first stretch and those behind it, side by side; gives how many items were in them.
     fn stretches(&mut self, first: Stretch, rest: &mut Stretches<'_, '_>) -> u64 {
         let _ = (first, rest);
@@ -173,6 +178,7 @@ pub(crate) fn split(
         adrift: false,
         anchor: None,
         has_lines: None,
+        is_guessed: false,
         beginnings: Vec::new(),
         n_left: 0,
         first_window: WINDOW,
@@ -205,6 +211,8 @@ struct Splitter<'a, 'r> {
     anchor: Option<usize>,
     /// Whether the elements that stood alone were lines, if there were any.
     has_lines: Option<bool>,
+    /// Whether any of `elements` was taken to be a line.
+    is_guessed: bool,
     /// How the values met so far began, up to their first key, and of which format those were.
     beginnings: Vec<(Vec<u8>, usize)>,
     /// How many items in turn could not be parsed where they stand.
@@ -219,6 +227,9 @@ const MOST_BEGINNINGS: usize = 16;
 /// Members of frames are kept up to so many, and each up to so many bytes.
 const MOST_MEMBERS: usize = 256;
 const LARGEST_MEMBER: usize = 64 * 1024;
+
+/// Envelopes that are lines are parsed whole up to so many bytes: the elements of others are cut out.
+const LONGEST_LINE: u64 = 2 * PIECE as u64;
 
 /// How much of the buffer a small value is looked for in at first.
 const WINDOW: usize = 256;
@@ -246,7 +257,9 @@ impl Splitter<'_, '_> {
             match byte {
                 b'{' => {
                     self.tell_format()?;
-                    self.top_object()?;
+                    if !self.line_of_elements()? {
+                        self.top_object()?;
+                    }
                 }
                 b'[' => {
                     self.tell_format()?;
@@ -395,8 +408,10 @@ impl Splitter<'_, '_> {
             {
                 self.anchor = None;
                 self.stream.at = start;
-                self.element()?;
-                self.note_line();
+                if self.has_lines != Some(true) || !self.line(self.options.max_element_bytes)? {
+                    self.element()?;
+                    self.note_line();
+                }
                 if FORMATS[self.origin.format].context_key() == Some(key.as_str()) {
                     self.remember_context();
                 }
@@ -471,6 +486,44 @@ impl Splitter<'_, '_> {
                 Ok(())
             }
         }
+    }
+
+    /// An envelope that is a line, for a parser that parses it whole; `false` if it does not look like one.
+    fn line_of_elements(&mut self) -> Result<bool> {
+        let Some(beginning) = FORMATS[self.origin.format].parses_lines() else { return Ok(false) };
+        // The first is looked at as others are: it may be all there is.
+        let looks_so = self.found.has_envelope && self.stream.bytes[self.stream.at..].starts_with(beginning);
+        Ok(looks_so && self.line(self.options.max_element_bytes.min(LONGEST_LINE))?)
+    }
+
+    /// An element that is a line, as those before it were; `false` if it does not look like one. Where it begins is
+    /// known; that it ends with the line is for its parser to prove.
+    fn line(&mut self, longest: u64) -> Result<bool> {
+        if self.options.lenient || !self.emit.takes_lines() {
+            return Ok(false);
+        }
+        self.anchor = Some(self.stream.at);
+        let mut n_scanned = 0;
+        let end = loop {
+            let start = self.anchor.unwrap_or(self.stream.at);
+            let rest = &self.stream.bytes[start..];
+            if let Some(end) = memchr::memchr(b'\n', &rest[n_scanned..]) {
+                break rest[..n_scanned + end].trim_ascii_end().len();
+            }
+            n_scanned = rest.len();
+            if n_scanned as u64 > longest || !self.more()? {
+                break 0;
+            }
+        };
+        let start = self.anchor.take().unwrap_or(self.stream.at);
+        self.stream.at = start;
+        let is_line = end as u64 <= longest && self.stream.bytes[start..start + end].ends_with(b"}");
+        if is_line {
+            self.is_guessed = true;
+            self.stream.at += end;
+            self.push(start..start + end);
+        }
+        Ok(is_line)
     }
 
     /// An element in brackets, however large.
@@ -652,7 +705,8 @@ impl Splitter<'_, '_> {
             let elements = std::mem::take(&mut self.elements);
             let context = std::mem::replace(&mut self.context_before, self.context.clone());
             let (bytes, place) = self.stream.hand_over(keep, spare);
-            if !self.emit.emit(Chunk { bytes, elements, origin: self.origin, place, context }) {
+            let is_guessed = std::mem::take(&mut self.is_guessed);
+            if !self.emit.emit(Chunk { bytes, elements, origin: self.origin, place, context, is_guessed }) {
                 return Err(SplitError::Stopped);
             }
         }

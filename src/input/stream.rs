@@ -30,6 +30,8 @@ pub struct Chunk {
     pub(crate) place: Place,
     /// The element before these that holds for them, where the format has such.
     pub(crate) context: Option<Arc<str>>,
+    /// Some elements were taken to be lines: a fault in one may be none.
+    pub(crate) is_guessed: bool,
 }
 
 /// Which source bytes are of, and how they are to be parsed.

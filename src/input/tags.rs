@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::json::{BlockText, Blocks, Cursor, Fault, Value};
 use super::trust::Trust;
-use crate::model::{Attribute, Draft, Key, Run, Text, ValueType};
+use crate::model::{Attribute, Draft, Key, ListPlace, Run, Text, ValueType, new_list_number};
 
 /// So many shapes of list are remembered for one operation.
 const MOST_SHAPES: usize = 8;
@@ -197,11 +197,13 @@ impl Shape {
         kept_text.clear();
         let mut from = 0;
         for value in &source.values {
+            let is_slot = value.is_slot;
             let attribute = if value.kept.is_some() { attributes.len() as u16 } else { NOT_KEPT };
             if let Some(kept) = value.kept {
-                let text = if value.is_slot { "" } else { source.kept(kept.value) };
+                let text = if is_slot { "" } else { source.kept(kept.value) };
                 let value = Text { start: kept_text.len() as u32, len: text.len() as u32 };
-                attributes.push(Attribute { value, ..kept });
+                let list = ListPlace { varies: is_slot, ..ListPlace::default() };
+                attributes.push(Attribute { value, list, ..kept });
                 kept_text.push_str(text);
             }
             let Range { start, end } = value.range;
@@ -213,6 +215,10 @@ impl Shape {
             };
             push_steps(steps, &source.text[from..upto], behind, attribute, texts)?;
             from = next;
+        }
+        let n_attributes = attributes.len() as u16;
+        if let Some(first) = attributes.first_mut() {
+            (first.list.number, first.list.n_attributes) = (new_list_number(), n_attributes);
         }
         push_steps(steps, &source.text[from..], Behind::End, NOT_KEPT, texts)
     }

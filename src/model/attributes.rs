@@ -1,6 +1,7 @@
 //! Attributes of spans, processes and events: the keys we understand, and values as texts of one arena.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use foldhash::fast::FixedState;
 
@@ -46,7 +47,7 @@ pub enum ValueType {
 }
 
 /// A key and its value.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub struct Attribute {
     /// The key.
     pub key: Key,
@@ -54,6 +55,26 @@ pub struct Attribute {
     pub value: Text,
     /// What it was.
     pub value_type: ValueType,
+    pub(crate) list: ListPlace,
+}
+
+/// What is known of an attribute's place in a list that came again and again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ListPlace {
+    /// Lists of one number have the same keys, and the same values where these do not vary. Said of the first
+    /// attribute of a list; 0 for others, and where nothing is known.
+    pub(crate) number: u32,
+    /// How many attributes the list has; said of the first.
+    pub(crate) n_attributes: u16,
+    /// Whether the value differs from list to list.
+    pub(crate) varies: bool,
+}
+
+/// A number for lists, given once.
+pub(crate) fn new_list_number() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let next = |last: u32| last.checked_add(1);
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(0, |it| it + 1)
 }
 
 /// The key of an attribute.

@@ -1,7 +1,7 @@
 //! Spans of traces that are not complete yet, in about a tenth of the bytes they were read from.
 //!
 //! A thread appends the spans of one trace that stood together as one segment: numbers as varints,
-//! names, processes and short values that recur by their number. Segments of a trace are chained
+//! names, processes, lists and short values that recur by their number. Segments of a trace are chained
 //! backwards, whichever thread wrote them. What has to keep every attribute goes to a temporary file.
 
 mod arena;
@@ -14,7 +14,8 @@ use arena::Bytes;
 use dictionary::Dictionary;
 
 use crate::model::{
-    Attribute, Draft, DraftSpan, Event, Id, Key, Kind, Known, LinkRules, NoDuration, Process, Reference, Run, ValueType,
+    Attribute, Draft, DraftSpan, Event, Id, Key, Kind, Known, LinkRules, ListPlace, NoDuration, Process, Reference,
+    Run, Text, ValueType,
 };
 
 /// Where a segment stands: which thread's arena, and where in it.
@@ -46,9 +47,11 @@ pub(super) struct Keeper {
     arena: Arena,
     dictionary: Dictionary,
     buffer: Vec<u8>,
-    /// The process met last: its index in the draft at hand, and its number.
-    process: Option<(u32, u32)>,
+    /// For each process of the draft at hand its number, or `NOT_YET`.
+    processes: Vec<u32>,
 }
+
+const NOT_YET: u32 = u32::MAX;
 
 const HAS_START: u8 = 1;
 const HAS_DURATION: u8 = 2;
@@ -65,12 +68,12 @@ const CUT: u8 = 4;
 impl Keeper {
     /// The keeper of a thread, of which there are few.
     pub(super) fn new(number: usize, arena: Arena) -> Keeper {
-        Keeper { number, arena, dictionary: Dictionary::default(), buffer: Vec::new(), process: None }
+        Keeper { number, arena, dictionary: Dictionary::default(), buffer: Vec::new(), processes: Vec::new() }
     }
 
     /// From now on spans are of another draft.
     pub(super) fn next_draft(&mut self) {
-        self.process = None;
+        self.processes.clear();
     }
 
     /// Keeps these spans of a draft, all of the trace with this id; to be chained.
@@ -152,29 +155,38 @@ impl Keeper {
 
     fn put_attributes(&mut self, draft: &Draft, run: Run) {
         let attributes = draft.attributes_of(run);
-        put(&mut self.buffer, attributes.len() as u64);
+        let Keeper { dictionary, buffer, .. } = self;
+        if let Some(list) = dictionary.list(draft, attributes) {
+            put(buffer, u64::from(list) << 1 | 1);
+            for attribute in attributes.iter().filter(|it| it.list.varies) {
+                put_value(buffer, dictionary, draft, attribute);
+            }
+            return;
+        }
+        put(buffer, (attributes.len() as u64) << 1);
         for attribute in attributes {
-            put_attribute(&mut self.buffer, &mut self.dictionary, draft, attribute);
+            put_attribute(buffer, dictionary, draft, attribute);
         }
     }
 
     /// The number of a process; its attributes are kept once however many spans it has.
     fn process(&mut self, draft: &Draft, idx: u32) -> u32 {
-        // Spans of one process stand together as a rule.
-        if let Some((_, number)) = self.process.filter(|it| it.0 == idx) {
-            return number;
+        let place = idx as usize;
+        if let Some(number) = self.processes.get(place).filter(|it| **it != NOT_YET) {
+            return *number;
         }
         let process = &draft.processes[idx as usize];
         let mut written = Vec::new();
         put(&mut written, u64::from(self.dictionary.name(process.service)));
         written.push(u8::from(process.is_known) | u8::from(process.is_parents) << 1);
         let attributes = draft.attributes_of(process.attributes);
-        put(&mut written, attributes.len() as u64);
+        put(&mut written, (attributes.len() as u64) << 1);
         for attribute in attributes {
             put_attribute(&mut written, &mut self.dictionary, draft, attribute);
         }
         let number = self.dictionary.process(&written);
-        self.process = Some((idx, number));
+        self.processes.resize(self.processes.len().max(place + 1), NOT_YET);
+        self.processes[place] = number;
         number
     }
 }
@@ -290,23 +302,38 @@ impl Reader<'_> {
 
     fn attributes(&mut self, draft: &mut Draft) -> Run {
         let start = draft.attributes.len() as u32;
-        for _ in 0..self.bytes.number() {
+        let head = self.bytes.number();
+        if head & 1 != 0 {
+            let list = self.keeper.dictionary.list_of((head >> 1) as u32);
+            draft.keep_attributes(&list.attributes, &list.text);
+            for place in &list.varying {
+                let (value, value_type) = self.value(draft);
+                let attribute = &mut draft.attributes[start as usize + usize::from(*place)];
+                (attribute.value, attribute.value_type) = (value, value_type);
+            }
+            return Run { start, end: draft.attributes.len() as u32 };
+        }
+        for _ in 0..head >> 1 {
             let key = self.bytes.number();
             let key = if key & 1 == 0 {
                 Key::Known(Known::ALL[(key >> 1) as usize])
             } else {
                 Key::Other(self.keeper.dictionary.name_of((key >> 1) as u32))
             };
-            let head = self.bytes.number();
-            let value_type = VALUE_TYPES[(head & 3) as usize];
-            let value = if head & 4 != 0 {
-                draft.keep(self.keeper.dictionary.value_of((head >> 3) as u32))
-            } else {
-                draft.keep(self.bytes.text_of((head >> 3) as usize))
-            };
-            draft.attributes.push(Attribute { key, value, value_type });
+            let (value, value_type) = self.value(draft);
+            draft.attributes.push(Attribute { key, value, value_type, list: ListPlace::default() });
         }
         Run { start, end: draft.attributes.len() as u32 }
+    }
+
+    fn value(&mut self, draft: &mut Draft) -> (Text, ValueType) {
+        let head = self.bytes.number();
+        let value = if head & 4 != 0 {
+            draft.keep(self.keeper.dictionary.value_of((head >> 3) as u32))
+        } else {
+            draft.keep(self.bytes.text_of((head >> 3) as usize))
+        };
+        (value, VALUE_TYPES[(head & 3) as usize])
     }
 }
 
@@ -317,6 +344,10 @@ fn put_attribute(out: &mut Vec<u8>, dictionary: &mut Dictionary, draft: &Draft, 
         Key::Known(known) => put(out, (known as u64) << 1),
         Key::Other(name) => put(out, u64::from(dictionary.name(name)) << 1 | 1),
     }
+    put_value(out, dictionary, draft, attribute);
+}
+
+fn put_value(out: &mut Vec<u8>, dictionary: &mut Dictionary, draft: &Draft, attribute: &Attribute) {
     let value_type = attribute.value_type as u64;
     let text = draft.text(attribute.value);
     match dictionary.value(text) {
@@ -356,6 +387,122 @@ fn put_id(out: &mut Vec<u8>, id: &Id) {
         Id::Odd(_) => {
             out.push(0x80);
             put_text(out, &id.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::input::{Batch, FORMATS, Sink, format_by_name};
+    use crate::model::Wanted;
+
+    /// Keeps what it is given, by trace, and a plain copy of it.
+    struct Shelf {
+        keeper: Keeper,
+        traces: Vec<(Id, Segment, Draft)>,
+    }
+
+    impl Sink for Shelf {
+        fn batch(&mut self, batch: &Batch) {
+            self.keeper.next_draft();
+            for (nth, draft) in batch.drafts().iter().enumerate() {
+                let id = &batch.traces[nth];
+                let spans = (0..batch.trace_of.len()).filter(|it| batch.trace_of[*it] == nth as u32);
+                let segment = self.keeper.keep(&batch.draft, id, spans).unwrap();
+                let known = self.traces.iter_mut().find(|it| it.0 == *id);
+                let before = known.as_ref().map_or(Segment::NONE, |it| it.1);
+                self.keeper.chain(segment, before).unwrap();
+                match known {
+                    Some((_, last, whole)) => {
+                        *last = segment;
+                        whole.append(draft);
+                    }
+                    None => self.traces.push((id.clone(), segment, draft.clone())),
+                }
+            }
+        }
+
+        fn trace(&mut self, _: &mut Draft) {
+            unreachable!("spans of OTLP are of traces that may go on");
+        }
+
+        fn spans(&mut self, _: &mut Draft) {}
+
+        fn incomplete(&mut self, _: &str) {}
+
+        fn skip(&mut self, reason: &'static str, _: usize) {
+            unreachable!("{reason}");
+        }
+    }
+
+    fn attribute(key: &str, value: &str) -> String {
+        format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#)
+    }
+
+    prop_compose! {
+        fn span()(
+            trace in 1u8..4,
+            id in 1u32..1000,
+            operation in 0..2,
+            status in prop::sample::select(vec!["", "timed out", "timed in", "gone"]),
+            statement in prop::sample::select(vec!["", "a", "SELECT 1", "SELECT 2", "\\u00e9", "x\\ny"]),
+            status_code in 200..206,
+            has_peer in any::<bool>(),
+            has_event in any::<bool>(),
+        ) -> String {
+            let mut attributes = vec![
+                attribute("db.system", "postgres"),
+                attribute("db.statement", statement),
+                format!(r#"{{"key":"http.status_code","value":{{"intValue":"{status_code}"}}}}"#),
+                attribute("http.method", ""),
+            ];
+            if has_peer {
+                attributes.push(attribute("peer.service", "db"));
+            }
+            let events = match has_event {
+                true => format!(r#"[{{"timeUnixNano":"7","name":"e","attributes":[{}]}}]"#, attribute("exception.type", status)),
+                false => "[]".to_owned(),
+            };
+            format!(
+                r#"{{"traceId":"{trace:032x}","spanId":"{id:016x}","name":"o{operation}","startTimeUnixNano":"5","endTimeUnixNano":"9","attributes":[{}],"events":{events},"status":{{"code":2,"message":"{status}"}}}}"#,
+                attributes.join(","),
+            )
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_recalled(
+            lines in prop::collection::vec(prop::collection::vec(prop::collection::vec(span(), 1..5), 1..4), 1..8),
+        ) {
+            for wanted in [Wanted::default(), Wanted::all()] {
+                let mut parser = FORMATS[format_by_name("otlp").unwrap()].parser(&Arc::new(wanted));
+                let mut shelf = Shelf { keeper: Keeper::new(0, Arena::memory()), traces: Vec::new() };
+                for line in &lines {
+                    let parts: Vec<String> = line
+                        .iter()
+                        .enumerate()
+                        .map(|(nth, spans)| {
+                            let resource = attribute("service.name", &format!("s{nth}"));
+                            let spans = spans.join(",");
+                            format!(r#"{{"resource":{{"attributes":[{resource}]}},"scopeSpans":[{{"spans":[{spans}]}}]}}"#)
+                        })
+                        .collect();
+                    parser.element(&format!(r#"{{"resourceSpans":[{}]}}"#, parts.join(",")), &mut shelf).unwrap();
+                }
+                let keepers = [shelf.keeper];
+                for (_, last, whole) in &shelf.traces {
+                    let mut draft = Draft::default();
+                    recall(&keepers, *last, &mut draft).unwrap();
+                    prop_assert_eq!(draft.fingerprint(), whole.fingerprint());
+                    prop_assert_eq!(draft.spans.len(), whole.spans.len());
+                }
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Worker<'a, C> {
     /// Where the item began that the window before ended in, counted from the end of what was parsed.
     open: isize,
     max_item_bytes: u64,
+    may_guess: bool,
 }
 
 /// What is behind the parser.
@@ -40,6 +41,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
         shared: &'a Shared,
         number: usize,
         consumer: C,
+        may_guess: bool,
     ) -> io::Result<Worker<'a, C>> {
         let arena = if reading.wanted.is_all() { Arena::spool()? } else { Arena::memory() };
         let stage = Stage {
@@ -56,6 +58,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
             stage,
             open: 0,
             max_item_bytes: reading.split.max_element_bytes,
+            may_guess,
         })
     }
 
@@ -73,6 +76,10 @@ impl<'a, C: Consumer> Worker<'a, C> {
             begun: None,
         };
         if let Err(fault) = parse(&mut **parser, chunk, &mut sink) {
+            if chunk.is_guessed {
+                self.shared.guessed_wrong();
+                return false;
+            }
             self.shared.report(chunk.origin, chunk.place(fault.at), fault.problem.to_string());
             return false;
         }
@@ -101,8 +108,7 @@ impl<'a, C: Consumer> Worker<'a, C> {
         });
         let n_items = ahead.filter(|it| matches!(it.end, AheadEnd::BeforeItem)).map_or(0, |it| it.n_items);
         if n_items == 0 {
-            self.shared.is_wrong_guess.store(true, Ordering::Relaxed);
-            self.shared.stopped.store(true, Ordering::Relaxed);
+            self.shared.guessed_wrong();
         }
         n_items
     }
@@ -147,6 +153,10 @@ impl<C: Consumer> Emit for Worker<'_, C> {
 
     fn wants_more(&mut self) -> bool {
         self.goes_on()
+    }
+
+    fn takes_lines(&self) -> bool {
+        self.may_guess
     }
 }
 

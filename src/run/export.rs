@@ -161,6 +161,8 @@ impl<'a> Transfer<'a> {
             max_decompressed: plan.max_decompressed,
             wanted: Wanted::all().into(),
             derive: plan.derive,
+            // What is written stays written.
+            may_guess: false,
             progress,
         };
         // For what is fed a range counts back from the clock.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use crate::model::Name;
+use crate::model::{Attribute, Draft, ListPlace, Name, Text};
 
 /// Names, processes and short values, each kept once.
 #[derive(Debug, Default)]
@@ -17,7 +17,28 @@ pub(super) struct Dictionary {
     by_name: HashMap<Name, u32, FixedState>,
     processes: Numbered<Vec<u8>>,
     values: Numbered<String>,
+    lists: Lists,
 }
+
+/// Lists of attributes by their numbers; what varies in them is kept elsewhere.
+#[derive(Debug, Default)]
+struct Lists {
+    all: Vec<List>,
+    by_number: HashMap<u32, u32, FixedState>,
+    n_bytes: usize,
+}
+
+/// What lists of attributes have in common.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) text: String,
+    /// Whose values are yet to come.
+    pub(super) varying: Vec<u16>,
+}
+
+/// Lists beyond so many bytes are not kept.
+const MOST_BYTES_OF_LISTS: usize = 4 << 20;
 
 /// Byte strings or texts one behind the other, found by content.
 #[derive(Debug, Default)]
@@ -84,8 +105,55 @@ impl Dictionary {
         if LENGTHS.contains(&text.len()) { self.values.number(&self.hasher, text, MOST_VALUES) } else { None }
     }
 
+    /// The number of what these attributes have in common with others, if they are of a list that is known.
+    pub(super) fn list(&mut self, draft: &Draft, attributes: &[Attribute]) -> Option<u32> {
+        let ListPlace { number, n_attributes, .. } = attributes.first()?.list;
+        // What was put together of several lists begins as the first of them.
+        if number == 0 || attributes.len() != usize::from(n_attributes) {
+            return None;
+        }
+        let Lists { all, by_number, n_bytes } = &mut self.lists;
+        let place = match by_number.get(&number) {
+            Some(place) => *place,
+            None if *n_bytes > MOST_BYTES_OF_LISTS => return None,
+            None => {
+                let list = List::of(draft, attributes);
+                *n_bytes += list.n_bytes();
+                by_number.insert(number, all.len() as u32);
+                all.push(list);
+                all.len() as u32 - 1
+            }
+        };
+        Some(place)
+    }
+
+    pub(super) fn list_of(&self, place: u32) -> &List {
+        &self.lists.all[place as usize]
+    }
+
     pub(super) fn value_of(&self, number: u32) -> &str {
         &self.values.all[self.values.range(number)]
+    }
+}
+
+impl List {
+    fn of(draft: &Draft, attributes: &[Attribute]) -> List {
+        let mut list = List { attributes: attributes.to_vec(), text: String::new(), varying: Vec::new() };
+        for (attribute, place) in list.attributes.iter_mut().zip(0..) {
+            let start = list.text.len() as u32;
+            if attribute.list.varies {
+                list.varying.push(place);
+                attribute.value = Text { start, len: 0 };
+            } else {
+                list.text.push_str(draft.text(attribute.value));
+                attribute.value.start = start;
+            }
+        }
+        list
+    }
+
+    fn n_bytes(&self) -> usize {
+        self.text.len() + size_of_val(&self.attributes[..]) + size_of_val(&self.varying[..])
     }
 }
 

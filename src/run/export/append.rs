@@ -33,6 +33,7 @@ pub(super) fn ids_in(path: &Path, target: &dyn Target, plan: &Plan) -> anyhow::R
         max_decompressed: plan.max_decompressed,
         wanted: Wanted::with([]).into(),
         derive: plan.derive,
+        may_guess: true,
         progress: &|_| {},
     };
     let (parts, tally) = pipeline::read(&reading, &Ids::default).with_context(failed)?;
