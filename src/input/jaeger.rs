@@ -345,7 +345,7 @@ impl JaegerParser {
         let mut owner = None;
         let mut attributes = Run::default();
         if cursor.peek() == Some(b'{') {
-            let mut way = cursor.enter_fields()?;
+            let mut way = cursor.enter_fields(&mut self.layouts.process)?;
             while let Some(field) = cursor.next_field(&mut self.layouts.process, &mut way, ProcessMember::of)? {
                 match field {
                     ProcessMember::Service => {
@@ -452,7 +452,7 @@ impl JaegerParser {
         let mut value = Value::Null;
         let mut range = 0..0;
         let mut n_values = 0;
-        let mut way = cursor.enter_fields()?;
+        let mut way = cursor.enter_fields(&mut self.layouts.tag)?;
         while let Some(field) = cursor.next_field(&mut self.layouts.tag, &mut way, TagField::of)? {
             match field {
                 TagField::Key => {

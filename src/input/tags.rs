@@ -20,6 +20,9 @@ const MOST_SHAPES: usize = 8;
 /// Longer lists are not remembered.
 const LONGEST_LIST: usize = 16 * 1024;
 
+/// Who has so many shapes may have any number: whether it pays to compare his lists, others of the kind tell.
+const MANY_SHAPES: usize = MOST_SHAPES / 2;
+
 /// Lists of operations beyond so many are not remembered.
 const MOST_OWNERS: usize = 4096;
 
@@ -27,6 +30,8 @@ const MOST_OWNERS: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct RememberedLists {
     owners: Vec<Owner>,
+    /// How it went with owners of many shapes.
+    trust: Trust,
     /// The texts of all shapes.
     texts: Blocks,
     /// Nothing more is learned.
@@ -121,11 +126,15 @@ impl RememberedLists {
         draft: &mut Draft,
     ) -> Result<Option<Run>, Fault> {
         let Some(owner) = self.owners.get_mut(owner as usize) else { return Ok(None) };
-        if !owner.trust.tries() {
+        let is_doubted = owner.is_doubted();
+        if (is_doubted && !self.trust.tries()) || !owner.trust.tries() {
             return Ok(None);
         }
         let run = owner.read(&self.texts, cursor, draft)?;
         owner.trust.count(run.is_some());
+        if is_doubted {
+            self.trust.count(run.is_some());
+        }
         Ok(run)
     }
 
@@ -137,6 +146,9 @@ impl RememberedLists {
         }
         if owner >= self.owners.len() {
             self.owners.resize_with(owner + 1, Owner::default);
+        }
+        if self.owners[owner].is_doubted() && !self.trust.learns() {
+            return;
         }
         let new = New { text, at, mentions, draft };
         if self.owners[owner].learn(&mut self.texts, &new).is_none() {
@@ -157,6 +169,11 @@ impl RememberedLists {
 }
 
 impl Owner {
+    #[inline]
+    fn is_doubted(&self) -> bool {
+        self.shapes.len() >= MANY_SHAPES && !self.trust.is_proved()
+    }
+
     #[inline]
     fn read(&mut self, texts: &Blocks, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
         for nth in 0..self.shapes.len() {

@@ -10,8 +10,9 @@ const MOST_LEARNED: u32 = WINDOW / 4;
 /// If more than so many were, the next are not even compared.
 const MOST_UNLIKE: u32 = WINDOW / 2;
 
-/// So many are not.
+/// So many are not, and twice as many each time that they were unlike again.
 const PAUSE: u32 = 1024;
+const MOST_DOUBLINGS: u32 = 4;
 
 /// How it went of late.
 #[derive(Debug, Default)]
@@ -20,6 +21,9 @@ pub(super) struct Trust {
     n_unlike: u32,
     n_to_pass: u32,
     is_full: bool,
+    /// How many windows in turn were unlike; none yet, or alike, if 0.
+    n_bad: u32,
+    is_proved: bool,
 }
 
 impl Trust {
@@ -42,9 +46,23 @@ impl Trust {
         self.n_tried += 1;
         self.n_unlike += u32::from(!is_alike);
         if self.n_tried == WINDOW {
-            let n_to_pass = if self.n_unlike > MOST_UNLIKE { PAUSE } else { 0 };
-            *self = Trust { n_to_pass, is_full: n_to_pass == 0 && self.n_unlike > MOST_LEARNED, ..Trust::default() };
+            let is_proved = self.n_unlike <= MOST_UNLIKE;
+            let n_bad = if is_proved { 0 } else { self.n_bad + 1 };
+            let n_to_pass = if is_proved { 0 } else { PAUSE << n_bad.min(MOST_DOUBLINGS + 1).saturating_sub(1) };
+            *self = Trust {
+                n_tried: 0,
+                n_unlike: 0,
+                n_to_pass,
+                is_full: is_proved && self.n_unlike > MOST_LEARNED,
+                n_bad,
+                is_proved,
+            };
         }
+    }
+
+    /// Whether it paid the last time that this was asked.
+    pub(super) fn is_proved(&self) -> bool {
+        self.is_proved
     }
 }
 
@@ -69,7 +87,10 @@ mod tests {
     fn what_is_alike_is_compared_always_and_what_never_is_seldom() {
         assert_eq!(outcome(10_000, |_| true), (10_000, 0));
         let (n_tried, n_learned) = outcome(10_000, |_| false);
-        assert!(n_tried < 700 && n_learned < 700, "{n_tried} {n_learned}");
+        assert!(n_tried < 300 && n_learned < 300, "{n_tried} {n_learned}");
+        // What changes its ways is compared again, in time.
+        let (n_tried, _) = outcome(100_000, |it| it > 30_000);
+        assert!(n_tried > 50_000, "{n_tried}");
     }
 
     #[test]

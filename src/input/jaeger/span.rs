@@ -137,7 +137,7 @@ impl JaegerParser {
         let mut fields = Fields::default();
         element.references.clear();
         let (references, last_trace) = (&mut element.references, element.last_trace.as_str());
-        let mut way = cursor.enter_fields()?;
+        let mut way = cursor.enter_fields(&mut self.layouts.span)?;
         while let Some(field) = cursor.next_field(&mut self.layouts.span, &mut way, Field::of)? {
             self.field(cursor, field, &mut fields, references, last_trace)?;
         }
@@ -208,7 +208,7 @@ impl JaegerParser {
             }
             let mut at_ns = None;
             let mut attributes = Run::default();
-            let mut way = cursor.enter_fields()?;
+            let mut way = cursor.enter_fields(&mut self.layouts.event)?;
             while let Some(field) = cursor.next_field(&mut self.layouts.event, &mut way, EventField::of)? {
                 match field {
                     EventField::Timestamp => {

@@ -182,7 +182,7 @@ impl JaegerParser {
     #[inline]
     fn usual_members(&mut self, cursor: &mut Cursor<'_>, element: &mut Element) -> Result<Option<Members>> {
         let mut members = Members::default();
-        let mut way = cursor.enter_fields()?;
+        let mut way = cursor.enter_fields(&mut self.layouts.span)?;
         while let Some(field) = cursor.next_field(&mut self.layouts.span, &mut way, Field::of)? {
             let is_usual = match field {
                 Field::TraceId => {

@@ -7,6 +7,7 @@
 
 use super::cursor::{Cursor, Problem, Result};
 use super::pattern::{Pattern, Patterns};
+use crate::input::trust::Trust;
 
 /// So many pieces are remembered: objects whose keys come in any order would fill the memory otherwise.
 const MOST_PIECES: usize = 256;
@@ -27,6 +28,7 @@ const BEGINNING: u16 = 0;
 pub(crate) struct Layout<F> {
     pieces: Vec<Piece<F>>,
     texts: Patterns,
+    trust: Trust,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,7 @@ struct Piece<F> {
 
 impl<F> Default for Layout<F> {
     fn default() -> Layout<F> {
-        Layout { pieces: Vec::new(), texts: Patterns::default() }
+        Layout { pieces: Vec::new(), texts: Patterns::default(), trust: Trust::default() }
     }
 }
 
@@ -99,7 +101,7 @@ impl<'a> Cursor<'a> {
         field_of: impl Fn(&str) -> F,
         mut member: impl FnMut(&mut Self, F) -> Result<()>,
     ) -> Result<()> {
-        let mut way = self.enter_fields()?;
+        let mut way = self.enter_fields(layout)?;
         while let Some(field) = self.next_field(layout, &mut way, &field_of)? {
             member(self, field)?;
         }
@@ -108,14 +110,15 @@ impl<'a> Cursor<'a> {
 
     /// Stands before an object whose fields are to be read one by one.
     #[inline]
-    pub(crate) fn enter_fields(&mut self) -> Result<Way> {
+    pub(crate) fn enter_fields<F>(&mut self, layout: &mut Layout<F>) -> Result<Way> {
         if self.peek() != Some(b'{') {
             return self.fault(Problem::Expected("`{`"));
         }
         let at = self.position();
         self.enter()?;
         self.back_to(at);
-        Ok(Way { before: BEGINNING, at })
+        let is_tried = layout.trust.tries();
+        Ok(Way { before: if is_tried { BEGINNING } else { NONE }, at, is_tried, is_met: true })
     }
 
     /// Passes what stands before the value of the next field, of which the one before was consumed, or before
@@ -137,6 +140,9 @@ impl<'a> Cursor<'a> {
         };
         if field.is_none() {
             self.leave_behind();
+            if way.is_tried {
+                layout.trust.count(way.is_met);
+            }
         }
         Ok(field)
     }
@@ -149,6 +155,7 @@ impl<'a> Cursor<'a> {
         way: &mut Way,
         field_of: impl Fn(&str) -> F,
     ) -> Result<Option<F>> {
+        way.is_met = false;
         let from = self.position();
         if way.at == from {
             // Behind the brace, which is the first byte of the first piece.
@@ -167,6 +174,10 @@ pub(crate) struct Way {
     before: u16,
     /// Where the object begins.
     at: usize,
+    /// Whether it is compared with those before.
+    is_tried: bool,
+    /// Whether all pieces so far were met before.
+    is_met: bool,
 }
 
 #[cfg(test)]
