@@ -11,8 +11,8 @@
 use std::ops::Range;
 
 use super::json::{BlockText, Blocks, Cursor, Fault, Value};
-use super::trust::Trust;
-use crate::model::{Attribute, Draft, Key, ListPlace, Run, Text, ValueType, new_list_number};
+use super::trust::{NEARLY_ALL, Trust};
+use crate::model::{Attribute, Draft, Key, Run, Text, ValueType, new_list_number};
 
 /// So many shapes of list are remembered for one operation.
 const MOST_SHAPES: usize = 8;
@@ -31,7 +31,7 @@ const MOST_OWNERS: usize = 4096;
 pub(super) struct RememberedLists {
     owners: Vec<Owner>,
     /// How it went with owners of many shapes.
-    trust: Trust,
+    trust: Trust<NEARLY_ALL>,
     /// The texts of all shapes.
     texts: Blocks,
     /// Nothing more is learned.
@@ -58,6 +58,8 @@ pub(super) struct Mention {
 struct Shape {
     /// None until a list of this shape has come twice.
     steps: Vec<Step>,
+    /// What is compared, step after step.
+    texts: Vec<BlockText>,
     /// The attributes that are kept; the values of slots are yet to come, the others count from the beginning of
     /// the text that is kept.
     attributes: Vec<Attribute>,
@@ -68,7 +70,9 @@ struct Shape {
 /// Text that is compared, and what stands behind it.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    text: BlockText,
+    /// So many texts of the shape's, and how long they are together.
+    n_texts: u16,
+    length: u16,
     behind: Behind,
     /// Which of the shape's attributes is in the slot, if it is kept.
     attribute: u16,
@@ -80,8 +84,6 @@ const NOT_KEPT: u16 = u16::MAX;
 /// What stands behind a text: a slot has values of one kind (another may mean something else).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Behind {
-    /// More text.
-    Text,
     /// The list has ended.
     End,
     /// A text in quotes; these belong to what is compared.
@@ -171,7 +173,7 @@ impl RememberedLists {
 impl Owner {
     #[inline]
     fn is_doubted(&self) -> bool {
-        self.shapes.len() >= MANY_SHAPES && !self.trust.is_proved()
+        self.shapes.len() >= MANY_SHAPES && self.trust.is_doubted()
     }
 
     #[inline]
@@ -208,36 +210,42 @@ impl Owner {
 impl Shape {
     /// Cuts the text into steps; `None` if there is no room for them.
     fn cut(&mut self, texts: &mut Blocks) -> Option<()> {
-        let Shape { steps, attributes, kept_text, source } = self;
+        let Shape { steps, texts: own, attributes, kept_text, source } = self;
         steps.clear();
+        own.clear();
         attributes.clear();
         kept_text.clear();
         let mut from = 0;
+        let mut step = Step::default();
         for value in &source.values {
             let is_slot = value.is_slot;
             let attribute = if value.kept.is_some() { attributes.len() as u16 } else { NOT_KEPT };
             if let Some(kept) = value.kept {
                 let text = if is_slot { "" } else { source.kept(kept.value) };
                 let value = Text { start: kept_text.len() as u32, len: text.len() as u32 };
-                let list = ListPlace { varies: is_slot, ..ListPlace::default() };
-                attributes.push(Attribute { value, list, ..kept });
+                attributes.push(Attribute { value, varies: is_slot, ..kept });
                 kept_text.push_str(text);
             }
             let Range { start, end } = value.range;
             let (upto, next, behind) = match kind(&source.text, &value.range).filter(|_| value.is_slot) {
-                None => (end, end, Behind::Text),
+                None => (end, end, Behind::End),
                 Some(b'"') => (start + 1, end - 1, Behind::TextSlot),
                 Some(b'0') => (start, end, Behind::Number),
                 Some(_) => (start, end, Behind::Flag),
             };
-            push_steps(steps, &source.text[from..upto], behind, attribute, texts)?;
+            step.add(&source.text[from..upto], texts, own)?;
+            if behind != Behind::End {
+                steps.push(Step { behind, attribute, ..std::mem::take(&mut step) });
+            }
             from = next;
         }
+        step.add(&source.text[from..], texts, own)?;
+        steps.push(step);
         let n_attributes = attributes.len() as u16;
         if let Some(first) = attributes.first_mut() {
-            (first.list.number, first.list.n_attributes) = (new_list_number(), n_attributes);
+            (first.list_number, first.list_length) = (new_list_number(), n_attributes);
         }
-        push_steps(steps, &source.text[from..], Behind::End, NOT_KEPT, texts)
+        Some(())
     }
 
     /// Reads a list of this shape; leaves everything as it was if it is of another.
@@ -245,13 +253,15 @@ impl Shape {
     fn read(&self, texts: &Blocks, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
         let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
         draft.keep_attributes(&self.attributes, &self.kept_text);
+        let mut own = &self.texts[..];
         for step in &self.steps {
-            if !cursor.passes_block(texts, step.text) {
+            let Some((these, rest)) = own.split_at_checked(usize::from(step.n_texts)) else { break };
+            own = rest;
+            if !cursor.passes_blocks(texts, these, usize::from(step.length)) {
                 break;
             }
             let attribute = (step.attribute != NOT_KEPT).then(|| start as usize + usize::from(step.attribute));
             let is_alike = match step.behind {
-                Behind::Text => continue,
                 Behind::End => return Ok(Some(Run { start, end: draft.attribute_mark() })),
                 Behind::TextSlot => read_text(cursor, attribute, draft)?,
                 Behind::Number => read_number(cursor, attribute, draft)?,
@@ -268,18 +278,23 @@ impl Shape {
     }
 }
 
-/// Adds the steps to compare a text, and what stands behind it.
-fn push_steps(steps: &mut Vec<Step>, text: &[u8], behind: Behind, attribute: u16, texts: &mut Blocks) -> Option<()> {
-    let mut rest = text;
-    while let Some((text, more)) = rest.split_at_checked(Blocks::LONGEST).filter(|it| !it.1.is_empty()) {
-        steps.push(Step { text: texts.add(text)?, behind: Behind::Text, attribute: NOT_KEPT });
-        rest = more;
+impl Default for Step {
+    fn default() -> Step {
+        Step { n_texts: 0, length: 0, behind: Behind::End, attribute: NOT_KEPT }
     }
-    if rest.is_empty() {
-        return Some(());
+}
+
+impl Step {
+    /// Adds a text to what is compared; `None` if there is no room for it.
+    fn add(&mut self, text: &[u8], texts: &mut Blocks, own: &mut Vec<BlockText>) -> Option<()> {
+        for piece in text.chunks(Blocks::LONGEST) {
+            own.push(texts.add(piece)?);
+            self.n_texts += 1;
+        }
+        // Lists are no longer than that.
+        self.length += text.len() as u16;
+        Some(())
     }
-    steps.push(Step { text: texts.add(rest)?, behind, attribute });
-    Some(())
 }
 
 #[inline]

@@ -8,7 +8,9 @@ const WINDOW: u32 = 64;
 const MOST_LEARNED: u32 = WINDOW / 4;
 
 /// If more than so many were, the next are not even compared.
-const MOST_UNLIKE: u32 = WINDOW / 2;
+pub(super) const HALF: u32 = WINDOW / 2;
+/// The same, for what should be given up only where nothing comes again.
+pub(super) const NEARLY_ALL: u32 = WINDOW / 8 * 7;
 
 /// So many are not, and twice as many each time that they were unlike again.
 const PAUSE: u32 = 1024;
@@ -16,7 +18,7 @@ const MOST_DOUBLINGS: u32 = 4;
 
 /// How it went of late.
 #[derive(Debug, Default)]
-pub(super) struct Trust {
+pub(super) struct Trust<const MOST_UNLIKE: u32 = HALF> {
     n_tried: u32,
     n_unlike: u32,
     n_to_pass: u32,
@@ -26,7 +28,7 @@ pub(super) struct Trust {
     is_proved: bool,
 }
 
-impl Trust {
+impl<const MOST_UNLIKE: u32> Trust<MOST_UNLIKE> {
     /// Whether the next text should be compared.
     #[inline]
     pub(super) fn tries(&mut self) -> bool {
@@ -60,9 +62,10 @@ impl Trust {
         }
     }
 
-    /// Whether it paid the last time that this was asked.
-    pub(super) fn is_proved(&self) -> bool {
-        self.is_proved
+    /// Whether enough was compared to be in doubt, and it did not pay the last time that this was asked.
+    #[inline]
+    pub(super) fn is_doubted(&self) -> bool {
+        !self.is_proved && (self.n_bad > 0 || self.n_tried >= WINDOW / 4)
     }
 }
 
@@ -72,7 +75,7 @@ mod tests {
 
     /// How many texts are compared, and how many learned.
     fn outcome(n_texts: u32, is_alike: fn(u32) -> bool) -> (u32, u32) {
-        let (mut trust, mut n_tried, mut n_learned) = (Trust::default(), 0, 0);
+        let (mut trust, mut n_tried, mut n_learned) = (Trust::<HALF>::default(), 0, 0);
         for nth in 0..n_texts {
             if trust.tries() {
                 n_tried += 1;

@@ -55,19 +55,20 @@ pub struct Attribute {
     pub value: Text,
     /// What it was.
     pub value_type: ValueType,
-    pub(crate) list: ListPlace,
+    /// Of a list that came again and again: whether the value differs from list to list.
+    pub(crate) varies: bool,
+    /// Said of the first of such a list: how many attributes it has.
+    pub(crate) list_length: u16,
+    /// Said of the first of such a list, otherwise 0: lists of one number have the same keys, and the same values
+    /// where these do not vary.
+    pub(crate) list_number: u32,
 }
 
-/// What is known of an attribute's place in a list that came again and again.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ListPlace {
-    /// Lists of one number have the same keys, and the same values where these do not vary. Said of the first
-    /// attribute of a list; 0 for others, and where nothing is known.
-    pub(crate) number: u32,
-    /// How many attributes the list has; said of the first.
-    pub(crate) n_attributes: u16,
-    /// Whether the value differs from list to list.
-    pub(crate) varies: bool,
+impl Attribute {
+    /// One of a list of which nothing is known.
+    pub(crate) fn new(key: Key, value: Text, value_type: ValueType) -> Attribute {
+        Attribute { key, value, value_type, varies: false, list_length: 0, list_number: 0 }
+    }
 }
 
 /// A number for lists, given once.
@@ -185,6 +186,27 @@ known! {
     ErrorReason "error.reason",
 }
 
+/// Some of the known keys.
+#[derive(Debug)]
+pub(crate) struct KnownSet([bool; Known::ALL.len()]);
+
+impl KnownSet {
+    pub(crate) const fn of(keys: &[Known]) -> KnownSet {
+        let (mut set, mut nth) = ([false; Known::ALL.len()], 0);
+        while nth < keys.len() {
+            set[keys[nth] as usize] = true;
+            nth += 1;
+        }
+        KnownSet(set)
+    }
+
+    /// Whether it has this one: most attributes are none of those that matter, which is seen fastest like this.
+    #[inline]
+    pub(crate) fn has(&self, key: Known) -> bool {
+        self.0[key as usize]
+    }
+}
+
 /// Which attributes a run needs; the others are read over.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -259,6 +281,18 @@ mod tests {
             assert_eq!(wanted.key(known.as_str()), Some(Key::Known(*known)));
         }
         assert_eq!(wanted.key("http.routes"), None);
+    }
+
+    #[test]
+    fn an_attribute_is_half_a_line_of_the_cache() {
+        assert_eq!(size_of::<Attribute>(), 32);
+    }
+
+    #[test]
+    fn a_set_has_what_it_is_of() {
+        let set = KnownSet::of(&[Known::Error, Known::ErrorReason]);
+        let found: Vec<Known> = Known::ALL.iter().copied().filter(|it| set.has(*it)).collect();
+        assert_eq!(found, [Known::Error, Known::ErrorReason]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
-use super::attributes::{Attribute, Key, Known, ListPlace, Run, Text, ValueType};
+use super::attributes::{Attribute, Key, Known, Run, Text, ValueType};
 use super::{Id, Kind, Name};
 
 /// The spans of one trace as they were read, in any order.
@@ -192,7 +192,7 @@ impl Draft {
 
     pub(crate) fn push_attribute(&mut self, key: Key, value: &str, value_type: ValueType) {
         let value = self.keep(value);
-        self.attributes.push(Attribute { key, value, value_type, list: ListPlace::default() });
+        self.attributes.push(Attribute::new(key, value, value_type));
     }
 
     /// Keeps attributes whose values lie in this text.

@@ -18,8 +18,8 @@ mod trace;
 mod reference;
 
 pub use assemble::Assembler;
+pub(crate) use attributes::new_list_number;
 pub use attributes::{Attribute, Key, Known, Run, Text, ValueType, Wanted};
-pub(crate) use attributes::{ListPlace, new_list_number};
 pub use derive::{AsyncChildren, DeriveOptions};
 pub use draft::{
     Draft, DraftSpan, Event, LinkRules, NoDuration, Process, Reference, UNKNOWN_OPERATION, UNKNOWN_SERVICE,

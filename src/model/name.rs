@@ -103,7 +103,14 @@ impl<'de> Deserialize<'de> for Name {
 pub struct NameCache {
     known: HashMap<&'static str, (Name, u32), FixedState>,
     /// Those met last, by their length and both ends: mostly enough to know where to look.
-    recent: Vec<Option<(Name, u32)>>,
+    recent: Vec<Option<Recent>>,
+}
+
+/// A name met of late; its text is found without looking at the name.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    text: &'static str,
+    numbered: (Name, u32),
 }
 
 /// So many names are looked for without a hash of all of their text.
@@ -119,9 +126,9 @@ impl NameCache {
     pub fn numbered(&mut self, text: &str) -> (Name, u32) {
         let place = ends(text) % N_RECENT;
         if let Some(Some(recent)) = self.recent.get(place)
-            && recent.0.as_str() == text
+            && recent.text == text
         {
-            return *recent;
+            return recent.numbered;
         }
         let numbered = match self.known.get(text) {
             Some(known) => *known,
@@ -132,7 +139,7 @@ impl NameCache {
             }
         };
         self.recent.resize(N_RECENT, None);
-        self.recent[place] = Some(numbered);
+        self.recent[place] = Some(Recent { text: numbered.0.as_str(), numbered });
         numbered
     }
 }

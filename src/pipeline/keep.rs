@@ -14,8 +14,8 @@ use arena::Bytes;
 use dictionary::Dictionary;
 
 use crate::model::{
-    Attribute, Draft, DraftSpan, Event, Id, Key, Kind, Known, LinkRules, ListPlace, NoDuration, Process, Reference,
-    Run, Text, ValueType,
+    Attribute, Draft, DraftSpan, Event, Id, Key, Kind, Known, LinkRules, NoDuration, Process, Reference, Run, Text,
+    ValueType,
 };
 
 /// Where a segment stands: which thread's arena, and where in it.
@@ -158,7 +158,7 @@ impl Keeper {
         let Keeper { dictionary, buffer, .. } = self;
         if let Some(list) = dictionary.list(draft, attributes) {
             put(buffer, u64::from(list) << 1 | 1);
-            for attribute in attributes.iter().filter(|it| it.list.varies) {
+            for attribute in attributes.iter().filter(|it| it.varies) {
                 put_value(buffer, dictionary, draft, attribute);
             }
             return;
@@ -321,7 +321,7 @@ impl Reader<'_> {
                 Key::Other(self.keeper.dictionary.name_of((key >> 1) as u32))
             };
             let (value, value_type) = self.value(draft);
-            draft.attributes.push(Attribute { key, value, value_type, list: ListPlace::default() });
+            draft.attributes.push(Attribute::new(key, value, value_type));
         }
         Run { start, end: draft.attributes.len() as u32 }
     }

@@ -345,12 +345,12 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
-    /// Consumes a short text if it is next.
+    /// Consumes these texts, of this length together, if they are next.
     #[inline]
-    pub(crate) fn passes_block(&mut self, blocks: &Blocks, text: BlockText) -> bool {
-        let is_next = blocks.begin(text, self.rest());
+    pub(crate) fn passes_blocks(&mut self, blocks: &Blocks, texts: &[BlockText], length: usize) -> bool {
+        let is_next = blocks.begin(texts, length, self.rest());
         if is_next {
-            self.at += text.length();
+            self.at += length;
         }
         is_next
     }
@@ -465,18 +465,23 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(crate) fn whole_number(&mut self) -> Option<u64> {
         let rest = &self.bytes()[self.at..];
+        // Times in microseconds have 16 digits.
+        if let Some((first, [b',' | b'}', ..])) = rest.split_first_chunk::<16>()
+            && first[0] != b'0'
+            && let Some(number) = decimal(first)
+        {
+            self.at += 16;
+            return Some(number);
+        }
         let (mut n_digits, mut value) = match rest.first_chunk::<8>() {
             Some(first) => leading_digits(*first),
             None => (0, 0),
         };
-        if n_digits == 8 {
-            // Times in microseconds have 16 digits.
-            if let Some(number) = rest.first_chunk::<16>().and_then(decimal) {
-                (n_digits, value) = (16, number);
-            } else if let Some(second) = rest[8..].first_chunk::<8>() {
-                let (n_more, more) = leading_digits(*second);
-                (n_digits, value) = (8 + n_more, value * TENS[n_more] + more);
-            }
+        if n_digits == 8
+            && let Some(second) = rest[8..].first_chunk::<8>()
+        {
+            let (n_more, more) = leading_digits(*second);
+            (n_digits, value) = (8 + n_more, value * TENS[n_more] + more);
         }
         while let Some(digit @ b'0'..=b'9') = rest.get(n_digits) {
             value = value * 10 + u64::from(digit - b'0');

@@ -7,7 +7,7 @@
 
 use super::cursor::{Cursor, Problem, Result};
 use super::pattern::{Pattern, Patterns};
-use crate::input::trust::Trust;
+use crate::input::trust::{NEARLY_ALL, Trust};
 
 /// So many pieces are remembered: objects whose keys come in any order would fill the memory otherwise.
 const MOST_PIECES: usize = 256;
@@ -28,7 +28,7 @@ const BEGINNING: u16 = 0;
 pub(crate) struct Layout<F> {
     pieces: Vec<Piece<F>>,
     texts: Patterns,
-    trust: Trust,
+    trust: Trust<NEARLY_ALL>,
 }
 
 #[derive(Debug)]

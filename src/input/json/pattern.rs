@@ -66,7 +66,7 @@ impl Patterns {
             let equal = equal(one, two);
             if length <= BLOCK as u32 {
                 // What is behind its end is equal or not, and no matter.
-                return equal | u64::MAX.checked_shl(length).unwrap_or(0) == u64::MAX;
+                return length == 0 || !equal << (BLOCK as u32 - length) == 0;
             }
             if equal != u64::MAX {
                 return false;

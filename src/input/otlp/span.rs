@@ -14,7 +14,8 @@ use crate::model::{Id, Kind, NoDuration, Reference, Run};
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     events: Vec<(Option<i64>, Run)>,
-    layout: Layout<Field>,
+    /// Taken out and put back for every span.
+    layout: Option<Box<Layout<Field>>>,
     /// The attributes of spans, by operation.
     attributes: RememberedLists,
     mentions: Vec<Mention>,
@@ -88,9 +89,9 @@ impl OtlpParser {
         let at = cursor.position();
         let mut fields = Fields::default();
         self.scratch.events.clear();
-        let mut layout = std::mem::take(&mut self.scratch.layout);
+        let mut layout = self.scratch.layout.take().unwrap_or_default();
         let outcome = cursor.fields(&mut layout, Field::of, |cursor, field| self.field(cursor, field, &mut fields));
-        self.scratch.layout = layout;
+        self.scratch.layout = Some(layout);
         outcome?;
         if let Err(reason) = self.push(fields, process) {
             sink.skip(reason, at);

@@ -7,7 +7,7 @@ use std::ops::Range;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use crate::model::{Attribute, Draft, ListPlace, Name, Text};
+use crate::model::{Attribute, Draft, Name, Text};
 
 /// Names, processes and short values, each kept once.
 #[derive(Debug, Default)]
@@ -107,9 +107,9 @@ impl Dictionary {
 
     /// The number of what these attributes have in common with others, if they are of a list that is known.
     pub(super) fn list(&mut self, draft: &Draft, attributes: &[Attribute]) -> Option<u32> {
-        let ListPlace { number, n_attributes, .. } = attributes.first()?.list;
+        let Attribute { list_number: number, list_length, .. } = *attributes.first()?;
         // What was put together of several lists begins as the first of them.
-        if number == 0 || attributes.len() != usize::from(n_attributes) {
+        if number == 0 || attributes.len() != usize::from(list_length) {
             return None;
         }
         let Lists { all, by_number, n_bytes } = &mut self.lists;
@@ -141,7 +141,7 @@ impl List {
         let mut list = List { attributes: attributes.to_vec(), text: String::new(), varying: Vec::new() };
         for (attribute, place) in list.attributes.iter_mut().zip(0..) {
             let start = list.text.len() as u32;
-            if attribute.list.varies {
+            if attribute.varies {
                 list.varying.push(place);
                 attribute.value = Text { start, len: 0 };
             } else {
