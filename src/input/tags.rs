@@ -58,8 +58,6 @@ pub(super) struct Mention {
 struct Shape {
     /// None until a list of this shape has come twice.
     steps: Vec<Step>,
-    /// What is compared, step after step.
-    texts: Vec<BlockText>,
     /// The attributes that are kept; the values of slots are yet to come, the others count from the beginning of
     /// the text that is kept.
     attributes: Vec<Attribute>,
@@ -70,9 +68,7 @@ struct Shape {
 /// Text that is compared, and what stands behind it.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    /// So many texts of the shape's, and how long they are together.
-    n_texts: u16,
-    length: u16,
+    text: BlockText,
     behind: Behind,
     /// Which of the shape's attributes is in the slot, if it is kept.
     attribute: u16,
@@ -84,6 +80,8 @@ const NOT_KEPT: u16 = u16::MAX;
 /// What stands behind a text: a slot has values of one kind (another may mean something else).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Behind {
+    /// More text.
+    Text,
     /// The list has ended.
     End,
     /// A text in quotes; these belong to what is compared.
@@ -210,13 +208,11 @@ impl Owner {
 impl Shape {
     /// Cuts the text into steps; `None` if there is no room for them.
     fn cut(&mut self, texts: &mut Blocks) -> Option<()> {
-        let Shape { steps, texts: own, attributes, kept_text, source } = self;
+        let Shape { steps, attributes, kept_text, source } = self;
         steps.clear();
-        own.clear();
         attributes.clear();
         kept_text.clear();
         let mut from = 0;
-        let mut step = Step::default();
         for value in &source.values {
             let is_slot = value.is_slot;
             let attribute = if value.kept.is_some() { attributes.len() as u16 } else { NOT_KEPT };
@@ -228,24 +224,19 @@ impl Shape {
             }
             let Range { start, end } = value.range;
             let (upto, next, behind) = match kind(&source.text, &value.range).filter(|_| value.is_slot) {
-                None => (end, end, Behind::End),
+                None => (end, end, Behind::Text),
                 Some(b'"') => (start + 1, end - 1, Behind::TextSlot),
                 Some(b'0') => (start, end, Behind::Number),
                 Some(_) => (start, end, Behind::Flag),
             };
-            step.add(&source.text[from..upto], texts, own)?;
-            if behind != Behind::End {
-                steps.push(Step { behind, attribute, ..std::mem::take(&mut step) });
-            }
+            push_steps(steps, &source.text[from..upto], behind, attribute, texts)?;
             from = next;
         }
-        step.add(&source.text[from..], texts, own)?;
-        steps.push(step);
         let n_attributes = attributes.len() as u16;
         if let Some(first) = attributes.first_mut() {
             (first.list_number, first.list_length) = (new_list_number(), n_attributes);
         }
-        Some(())
+        push_steps(steps, &source.text[from..], Behind::End, NOT_KEPT, texts)
     }
 
     /// Reads a list of this shape; leaves everything as it was if it is of another.
@@ -253,15 +244,13 @@ impl Shape {
     fn read(&self, texts: &Blocks, cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<Option<Run>, Fault> {
         let (at, start, n_text) = (cursor.position(), draft.attribute_mark(), draft.text.len());
         draft.keep_attributes(&self.attributes, &self.kept_text);
-        let mut own = &self.texts[..];
         for step in &self.steps {
-            let Some((these, rest)) = own.split_at_checked(usize::from(step.n_texts)) else { break };
-            own = rest;
-            if !cursor.passes_blocks(texts, these, usize::from(step.length)) {
+            if !cursor.passes_block(texts, step.text) {
                 break;
             }
             let attribute = (step.attribute != NOT_KEPT).then(|| start as usize + usize::from(step.attribute));
             let is_alike = match step.behind {
+                Behind::Text => continue,
                 Behind::End => return Ok(Some(Run { start, end: draft.attribute_mark() })),
                 Behind::TextSlot => read_text(cursor, attribute, draft)?,
                 Behind::Number => read_number(cursor, attribute, draft)?,
@@ -278,23 +267,18 @@ impl Shape {
     }
 }
 
-impl Default for Step {
-    fn default() -> Step {
-        Step { n_texts: 0, length: 0, behind: Behind::End, attribute: NOT_KEPT }
+/// Adds the steps to compare a text, and what stands behind it.
+fn push_steps(steps: &mut Vec<Step>, text: &[u8], behind: Behind, attribute: u16, texts: &mut Blocks) -> Option<()> {
+    let mut rest = text;
+    while let Some((text, more)) = rest.split_at_checked(Blocks::LONGEST).filter(|it| !it.1.is_empty()) {
+        steps.push(Step { text: texts.add(text)?, behind: Behind::Text, attribute: NOT_KEPT });
+        rest = more;
     }
-}
-
-impl Step {
-    /// Adds a text to what is compared; `None` if there is no room for it.
-    fn add(&mut self, text: &[u8], texts: &mut Blocks, own: &mut Vec<BlockText>) -> Option<()> {
-        for piece in text.chunks(Blocks::LONGEST) {
-            own.push(texts.add(piece)?);
-            self.n_texts += 1;
-        }
-        // Lists are no longer than that.
-        self.length += text.len() as u16;
-        Some(())
+    if rest.is_empty() {
+        return Some(());
     }
+    steps.push(Step { text: texts.add(rest)?, behind, attribute });
+    Some(())
 }
 
 #[inline]

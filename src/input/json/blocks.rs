@@ -69,33 +69,15 @@ impl Blocks {
         self.blocks.len() as f64 / (f64::from(u16::MAX) + 1.0)
     }
 
-    /// Whether the bytes begin with these texts, one behind the other, of this length together.
+    /// Whether the bytes begin with a text.
     #[inline]
-    pub(crate) fn begin(&self, texts: &[BlockText], length: usize, bytes: &[u8]) -> bool {
-        // So many bytes that a whole block can be compared wherever a text begins.
-        let Some(bytes) = bytes.get(..length + LONGEST) else { return self.begin_slowly(texts, bytes) };
-        let mut at = 0;
-        for text in texts {
-            let block = self.blocks.get(usize::from(text.number));
-            let bytes = bytes.get(at..).and_then(|it| it.first_chunk::<LONGEST>());
-            let (Some(Block(block)), Some(bytes)) = (block, bytes) else { return false };
+    pub(crate) fn begin(&self, text: BlockText, bytes: &[u8]) -> bool {
+        let Some(Block(block)) = self.blocks.get(usize::from(text.number)) else { return false };
+        match bytes.first_chunk::<LONGEST>() {
             // What is behind its end is equal or not, and no matter.
-            if !equal(block, bytes) << (text.beyond % LONGEST as u8) != 0 {
-                return false;
-            }
-            at += text.length();
+            Some(bytes) => !equal(block, bytes) << (text.beyond % LONGEST as u8) == 0,
+            None => bytes.starts_with(&block[..text.length()]),
         }
-        true
-    }
-
-    #[cold]
-    fn begin_slowly(&self, texts: &[BlockText], mut bytes: &[u8]) -> bool {
-        texts.iter().all(|text| {
-            let Some(Block(block)) = self.blocks.get(usize::from(text.number)) else { return false };
-            let Some(rest) = bytes.strip_prefix(&block[..text.length()]) else { return false };
-            bytes = rest;
-            true
-        })
     }
 }
 
@@ -122,7 +104,13 @@ mod tests {
                     let at = at.index(bytes.len());
                     bytes[at] ^= 3;
                 }
-                prop_assert_eq!(blocks.begin(&added, text.len(), &bytes), bytes.starts_with(text));
+                let mut rest = &bytes[..];
+                let begins = added.iter().all(|it| {
+                    let begins = blocks.begin(*it, rest);
+                    rest = rest.get(it.length()..).unwrap_or_default();
+                    begins
+                });
+                prop_assert_eq!(begins, bytes.starts_with(text));
             }
         }
     }

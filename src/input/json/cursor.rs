@@ -345,12 +345,12 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
-    /// Consumes these texts, of this length together, if they are next.
+    /// Consumes a short text if it is next.
     #[inline]
-    pub(crate) fn passes_blocks(&mut self, blocks: &Blocks, texts: &[BlockText], length: usize) -> bool {
-        let is_next = blocks.begin(texts, length, self.rest());
+    pub(crate) fn passes_block(&mut self, blocks: &Blocks, text: BlockText) -> bool {
+        let is_next = blocks.begin(text, self.rest());
         if is_next {
-            self.at += length;
+            self.at += text.length();
         }
         is_next
     }
