@@ -689,7 +689,9 @@ impl Splitter<'_, '_> {
 
     /// Reads on, having handed on the elements that are there.
     fn more(&mut self) -> Result<bool> {
-        if self.stream.bytes.len() >= PIECE {
+        // Lines have been looked at once only: they are parsed while they are in the cache.
+        let enough = if self.is_guessed { PIECE / 4 } else { PIECE };
+        if self.stream.bytes.len() >= enough {
             self.flush()?;
         }
         Ok(self.stream.more()?)

@@ -46,7 +46,7 @@ pub(super) struct Keeper {
     number: usize,
     arena: Arena,
     dictionary: Dictionary,
-    buffer: Vec<u8>,
+    segment: Written,
     /// For each process of the draft at hand its number, or `NOT_YET`.
     processes: Vec<u32>,
 }
@@ -68,7 +68,7 @@ const CUT: u8 = 4;
 impl Keeper {
     /// The keeper of a thread, of which there are few.
     pub(super) fn new(number: usize, arena: Arena) -> Keeper {
-        Keeper { number, arena, dictionary: Dictionary::default(), buffer: Vec::new(), processes: Vec::new() }
+        Keeper { number, arena, dictionary: Dictionary::default(), segment: Written::default(), processes: Vec::new() }
     }
 
     /// From now on spans are of another draft.
@@ -78,21 +78,22 @@ impl Keeper {
 
     /// Keeps these spans of a draft, all of the trace with this id; to be chained.
     pub(super) fn keep(&mut self, draft: &Draft, id: &Id, spans: impl Iterator<Item = usize>) -> io::Result<Segment> {
-        self.buffer.clear();
+        self.segment.clear();
         let mut flags = 0;
         flags |= if draft.skew_corrected { SKEW_CORRECTED } else { 0 };
         flags |= if draft.links == LinkRules::Zipkin { ZIPKIN } else { 0 };
         flags |= if draft.cut.is_some() { CUT } else { 0 };
-        self.buffer.push(flags);
-        put_id(&mut self.buffer, id);
+        let out = &mut self.segment.numbers;
+        out.push(flags);
+        put_id(out, id);
         if let Some(words) = &draft.cut {
-            put_text(&mut self.buffer, words);
+            put_text(out, words);
         }
         let mut base_ns = 0;
         for idx in spans {
             self.put_span(draft, &draft.spans[idx], &mut base_ns);
         }
-        let place = self.arena.append(&self.buffer)?;
+        let place = self.arena.append(self.segment.whole())?;
         Ok(Segment::new(self.number, place))
     }
 
@@ -104,7 +105,7 @@ impl Keeper {
     fn put_span(&mut self, draft: &Draft, span: &DraftSpan, base_ns: &mut i64) {
         let process = self.process(draft, span.process);
         let operation = self.dictionary.name(span.operation);
-        let out = &mut self.buffer;
+        let out = &mut self.segment.numbers;
         let mut flags = 0;
         flags |= if span.start_ns.is_some() { HAS_START } else { 0 };
         flags |= match span.duration_ns {
@@ -143,11 +144,12 @@ impl Keeper {
         }
         self.put_attributes(draft, span.attributes);
         let events = &draft.events[span.events.range()];
-        put(&mut self.buffer, events.len() as u64);
+        put(&mut self.segment.numbers, events.len() as u64);
         for event in events {
-            self.buffer.push(u8::from(event.at_ns.is_some()));
+            let out = &mut self.segment.numbers;
+            out.push(u8::from(event.at_ns.is_some()));
             if let Some(at_ns) = event.at_ns {
-                put_signed(&mut self.buffer, at_ns.wrapping_sub(*base_ns));
+                put_signed(out, at_ns.wrapping_sub(*base_ns));
             }
             self.put_attributes(draft, event.attributes);
         }
@@ -155,17 +157,14 @@ impl Keeper {
 
     fn put_attributes(&mut self, draft: &Draft, run: Run) {
         let attributes = draft.attributes_of(run);
-        let Keeper { dictionary, buffer, .. } = self;
-        if let Some(list) = dictionary.list(draft, attributes) {
-            put(buffer, u64::from(list) << 1 | 1);
-            for attribute in attributes.iter().filter(|it| it.varies) {
-                put_value(buffer, dictionary, draft, attribute);
-            }
-            return;
-        }
-        put(buffer, (attributes.len() as u64) << 1);
-        for attribute in attributes {
-            put_attribute(buffer, dictionary, draft, attribute);
+        let Keeper { dictionary, segment, .. } = self;
+        let Some(list) = dictionary.list(draft, attributes) else {
+            return segment.put_attributes(dictionary, draft, attributes);
+        };
+        put(&mut segment.numbers, u64::from(list) << 1 | 1);
+        for (nth, attribute) in attributes.iter().filter(|it| it.varies).enumerate() {
+            let text = draft.text(attribute.value);
+            segment.put_value(dictionary.varying_value(list, nth, text), text, attribute.value_type);
         }
     }
 
@@ -176,15 +175,11 @@ impl Keeper {
             return *number;
         }
         let process = &draft.processes[idx as usize];
-        let mut written = Vec::new();
-        put(&mut written, u64::from(self.dictionary.name(process.service)));
-        written.push(u8::from(process.is_known) | u8::from(process.is_parents) << 1);
-        let attributes = draft.attributes_of(process.attributes);
-        put(&mut written, (attributes.len() as u64) << 1);
-        for attribute in attributes {
-            put_attribute(&mut written, &mut self.dictionary, draft, attribute);
-        }
-        let number = self.dictionary.process(&written);
+        let mut written = Written::default();
+        put(&mut written.numbers, u64::from(self.dictionary.name(process.service)));
+        written.numbers.push(u8::from(process.is_known) | u8::from(process.is_parents) << 1);
+        written.put_attributes(&mut self.dictionary, draft, draft.attributes_of(process.attributes));
+        let number = self.dictionary.process(written.whole());
         self.processes.resize(self.processes.len().max(place + 1), NOT_YET);
         self.processes[place] = number;
         number
@@ -198,7 +193,8 @@ pub(super) fn recall(keepers: &[Keeper], mut segment: Segment, draft: &mut Draft
     while segment != Segment::NONE {
         let keeper = &keepers[segment.keeper()];
         let before = keeper.arena.read(segment.place(), &mut bytes)?;
-        let mut reader = Reader { bytes: Bytes::new(&bytes), keeper, processes: &mut processes };
+        let (numbers, texts) = parts(&bytes);
+        let mut reader = Reader { bytes: Bytes::new(numbers), texts, keeper, processes: &mut processes };
         reader.segment(draft);
         segment = Segment(before);
     }
@@ -208,6 +204,8 @@ pub(super) fn recall(keepers: &[Keeper], mut segment: Segment, draft: &mut Draft
 /// Reads a segment back.
 struct Reader<'a> {
     bytes: Bytes<'a>,
+    /// The values that were written as they are.
+    texts: &'a str,
     keeper: &'a Keeper,
     /// Processes of the draft, by keeper and number.
     processes: &'a mut Vec<((usize, u32), u32)>,
@@ -288,12 +286,14 @@ impl Reader<'_> {
         if let Some((_, process)) = self.processes.iter().find(|it| it.0 == key) {
             return *process;
         }
-        let outer = std::mem::replace(&mut self.bytes, Bytes::new(self.keeper.dictionary.process_of(number)));
+        let (numbers, texts) = parts(self.keeper.dictionary.process_of(number));
+        let outer = std::mem::replace(&mut self.bytes, Bytes::new(numbers));
+        let outer_texts = std::mem::replace(&mut self.texts, texts);
         let service = self.keeper.dictionary.name_of(self.bytes.number() as u32);
         let flags = self.bytes.byte();
         let (is_known, is_parents) = (flags & 1 != 0, flags & 2 != 0);
         let attributes = self.attributes(draft);
-        self.bytes = outer;
+        (self.bytes, self.texts) = (outer, outer_texts);
         draft.processes.push(Process { service, is_known, is_parents, attributes });
         let process = draft.processes.len() as u32 - 1;
         self.processes.push((key, process));
@@ -306,9 +306,9 @@ impl Reader<'_> {
         if head & 1 != 0 {
             let list = self.keeper.dictionary.list_of((head >> 1) as u32);
             draft.keep_attributes(&list.attributes, &list.text);
-            for place in &list.varying {
+            for varying in &list.varying {
                 let (value, value_type) = self.value(draft);
-                let attribute = &mut draft.attributes[start as usize + usize::from(*place)];
+                let attribute = &mut draft.attributes[start as usize + usize::from(varying.place)];
                 (attribute.value, attribute.value_type) = (value, value_type);
             }
             return Run { start, end: draft.attributes.len() as u32 };
@@ -331,7 +331,9 @@ impl Reader<'_> {
         let value = if head & 4 != 0 {
             draft.keep(self.keeper.dictionary.value_of((head >> 3) as u32))
         } else {
-            draft.keep(self.bytes.text_of((head >> 3) as usize))
+            let (text, rest) = self.texts.split_at((head >> 3) as usize);
+            self.texts = rest;
+            draft.keep(text)
         };
         (value, VALUE_TYPES[(head & 3) as usize])
     }
@@ -339,24 +341,58 @@ impl Reader<'_> {
 
 const VALUE_TYPES: [ValueType; 3] = [ValueType::Text, ValueType::Bool, ValueType::Number];
 
-fn put_attribute(out: &mut Vec<u8>, dictionary: &mut Dictionary, draft: &Draft, attribute: &Attribute) {
-    match attribute.key {
-        Key::Known(known) => put(out, (known as u64) << 1),
-        Key::Other(name) => put(out, u64::from(dictionary.name(name)) << 1 | 1),
-    }
-    put_value(out, dictionary, draft, attribute);
+/// What is written down of a trace or a process: numbers, and behind them texts, which are checked once when they
+/// are read back.
+#[derive(Debug, Default)]
+struct Written {
+    numbers: Vec<u8>,
+    texts: String,
 }
 
-fn put_value(out: &mut Vec<u8>, dictionary: &mut Dictionary, draft: &Draft, attribute: &Attribute) {
-    let value_type = attribute.value_type as u64;
-    let text = draft.text(attribute.value);
-    match dictionary.value(text) {
-        Some(number) => put(out, u64::from(number) << 3 | 4 | value_type),
-        None => {
-            put(out, (text.len() as u64) << 3 | value_type);
-            out.extend_from_slice(text.as_bytes());
+impl Written {
+    fn clear(&mut self) {
+        self.numbers.clear();
+        self.texts.clear();
+    }
+
+    fn put_attributes(&mut self, dictionary: &mut Dictionary, draft: &Draft, attributes: &[Attribute]) {
+        put(&mut self.numbers, (attributes.len() as u64) << 1);
+        for attribute in attributes {
+            match attribute.key {
+                Key::Known(known) => put(&mut self.numbers, (known as u64) << 1),
+                Key::Other(name) => put(&mut self.numbers, u64::from(dictionary.name(name)) << 1 | 1),
+            }
+            let text = draft.text(attribute.value);
+            self.put_value(dictionary.value(text), text, attribute.value_type);
         }
     }
+
+    /// A value by its number, or as it is.
+    fn put_value(&mut self, number: Option<u32>, text: &str, value_type: ValueType) {
+        match number {
+            Some(number) => put(&mut self.numbers, u64::from(number) << 3 | 4 | value_type as u64),
+            None => {
+                put(&mut self.numbers, (text.len() as u64) << 3 | value_type as u64);
+                self.texts.push_str(text);
+            }
+        }
+    }
+
+    /// All of it, one behind the other.
+    fn whole(&mut self) -> &[u8] {
+        // What is longer cannot be kept, which is for the arena to say.
+        let n_texts = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.numbers.extend_from_slice(self.texts.as_bytes());
+        self.numbers.extend_from_slice(&n_texts.to_le_bytes());
+        &self.numbers
+    }
+}
+
+/// The numbers and the texts that were written down.
+fn parts(whole: &[u8]) -> (&[u8], &str) {
+    let (rest, n_texts) = whole.split_last_chunk::<4>().expect("the length was written last");
+    let (numbers, texts) = rest.split_at(rest.len() - u32::from_le_bytes(*n_texts) as usize);
+    (numbers, simdutf8::basic::from_utf8(texts).expect("they were texts when they were kept"))
 }
 
 fn put(out: &mut Vec<u8>, mut value: u64) {

@@ -34,7 +34,33 @@ pub(super) struct List {
     pub(super) attributes: Vec<Attribute>,
     pub(super) text: String,
     /// Whose values are yet to come.
-    pub(super) varying: Vec<u16>,
+    pub(super) varying: Vec<Varying>,
+}
+
+/// An attribute whose value differs from list to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Varying {
+    /// Which of the list's.
+    pub(super) place: u16,
+    n_tried: u16,
+    n_known: u16,
+}
+
+/// Of so many values a few have to be those of others: no more of them are looked up otherwise.
+const SAMPLE: u16 = 256;
+const FEWEST_KNOWN: u16 = SAMPLE / 4;
+
+impl Varying {
+    fn is_looked_up(&self) -> bool {
+        self.n_tried < SAMPLE || self.n_known >= FEWEST_KNOWN
+    }
+
+    fn count(&mut self, is_known: bool) {
+        if self.n_tried < SAMPLE {
+            self.n_tried += 1;
+            self.n_known += u16::from(is_known);
+        }
+    }
 }
 
 /// Lists beyond so many bytes are not kept.
@@ -105,6 +131,18 @@ impl Dictionary {
         if LENGTHS.contains(&text.len()) { self.values.number(&self.hasher, text, MOST_VALUES) } else { None }
     }
 
+    /// As [`Dictionary::value`], of the nth value of a list that varies: many of these never recur.
+    pub(super) fn varying_value(&mut self, list: u32, nth: usize, text: &str) -> Option<u32> {
+        if !self.lists.all[list as usize].varying[nth].is_looked_up() {
+            return None;
+        }
+        let n_values = self.values.ends.len();
+        let number = self.value(text);
+        let is_known = number.is_some_and(|it| (it as usize) < n_values);
+        self.lists.all[list as usize].varying[nth].count(is_known);
+        number
+    }
+
     /// The number of what these attributes have in common with others, if they are of a list that is known.
     pub(super) fn list(&mut self, draft: &Draft, attributes: &[Attribute]) -> Option<u32> {
         let Attribute { list_number: number, list_length, .. } = *attributes.first()?;
@@ -142,7 +180,7 @@ impl List {
         for (attribute, place) in list.attributes.iter_mut().zip(0..) {
             let start = list.text.len() as u32;
             if attribute.varies {
-                list.varying.push(place);
+                list.varying.push(Varying { place, ..Varying::default() });
                 attribute.value = Text { start, len: 0 };
             } else {
                 list.text.push_str(draft.text(attribute.value));
@@ -184,5 +222,24 @@ impl<S: Store> Numbered<S> {
         };
         by_content.insert_unique(hash, number as u32, content);
         Some(number as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_recurs_is_not_looked_up_for_long() {
+        let mut dictionary = Dictionary::default();
+        let varying = vec![Varying::default(); 2];
+        dictionary.lists.all.push(List { attributes: Vec::new(), text: String::new(), varying });
+        for nth in 0..2_000 {
+            let number = dictionary.varying_value(0, 0, &format!("order {nth}"));
+            assert_eq!(number.is_some(), nth < usize::from(SAMPLE));
+            let number = dictionary.varying_value(0, 1, ["GET", "POST"][nth % 2]).unwrap();
+            assert_eq!(dictionary.value_of(number), ["GET", "POST"][nth % 2]);
+        }
+        assert_eq!(dictionary.values.ends.len(), usize::from(SAMPLE) + 2);
     }
 }
