@@ -102,13 +102,13 @@ impl OtlpParser {
     #[inline]
     fn field<'a>(&mut self, cursor: &mut Cursor<'a>, field: Field, fields: &mut Fields<'a>) -> Result<()> {
         match field {
-            Field::TraceId => fields.trace = text_of(cursor.value()?),
-            Field::SpanId => fields.id = text_of(cursor.value()?),
-            Field::Parent => fields.parent = text_of(cursor.value()?),
-            Field::Name => fields.name = text_of(cursor.value()?),
+            Field::TraceId => fields.trace = read_text(cursor)?,
+            Field::SpanId => fields.id = read_text(cursor)?,
+            Field::Parent => fields.parent = read_text(cursor)?,
+            Field::Name => fields.name = read_text(cursor)?,
             Field::Kind => fields.kind = kind_of(&cursor.value()?),
-            Field::Start => fields.start = instant(&cursor.value()?),
-            Field::End => fields.end = instant(&cursor.value()?),
+            Field::Start => fields.start = read_instant(cursor)?,
+            Field::End => fields.end = read_instant(cursor)?,
             Field::Attributes => fields.attributes = self.attributes(cursor, fields)?,
             Field::Events => self.events(cursor)?,
             Field::Links => links(cursor, &mut fields.links, self.batch.wants_all())?,
@@ -276,14 +276,38 @@ fn kind_of(value: &Value<'_>) -> Option<Kind> {
     }
 }
 
+/// A text that is not empty: without escapes nearly always.
+#[inline]
+fn read_text<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Cow<'a, str>>> {
+    match cursor.plain_string() {
+        Some("") => Ok(None),
+        Some(text) => Ok(Some(Cow::Borrowed(text))),
+        None => Ok(text_of(cursor.value()?)),
+    }
+}
+
+/// Nanoseconds, as a text nearly always.
+#[inline]
+fn read_instant(cursor: &mut Cursor<'_>) -> Result<Instant> {
+    match cursor.plain_string() {
+        Some(text) => Ok(instant_of(text)),
+        None => Ok(instant(&cursor.value()?)),
+    }
+}
+
 fn instant(value: &Value<'_>) -> Instant {
-    let text = match value {
-        Value::Null => return Instant::Missing,
-        Value::Number(text) => text,
-        Value::String(text) if text.is_empty() => return Instant::Missing,
-        Value::String(text) => text.as_ref(),
-        _ => return Instant::Nonsense,
-    };
+    match value {
+        Value::Null => Instant::Missing,
+        Value::Number(text) => instant_of(text),
+        Value::String(text) => instant_of(text),
+        _ => Instant::Nonsense,
+    }
+}
+
+fn instant_of(text: &str) -> Instant {
+    if text.is_empty() {
+        return Instant::Missing;
+    }
     // Plain digits, nearly always.
     if let Some(ns) = nineteen_digits(text).or_else(|| text.parse().ok()) {
         return Instant::Ns(ns);
