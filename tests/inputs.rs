@@ -493,11 +493,14 @@ fn what_looks_like_a_line_need_not_be_one() {
     let in_two_at_a_brace =
         lines[2].replacen(r#""resource":{"attributes":[]}"#, "\"resource\":{\"attributes\":[]}\n", 1);
     assert!(in_two_at_a_brace.contains("}\n"));
+    let one_element = lines[3].strip_prefix(r#"{"resourceSpans":["#).unwrap().strip_suffix("]}").unwrap();
+    let with_one_element = format!(r#"{},"resourceSpans":{one_element}}}"#, lines[2].strip_suffix('}').unwrap());
     let texts = [
         plain.clone(),
         plain.clone() + "\n",
         plain.replace('\n', " \r\n\t"),
         [&lines[0], "\n", &lines[1], &lines[2], "\n", &lines[3]].concat(),
+        [&lines[0], "\n", &lines[1], "\n", &with_one_element].concat(),
         [&lines[0], "\n", &lines[1], "\n", &in_two, "\n", &lines[3]].concat(),
         [&lines[0], "\n", &lines[1], "\n", &in_two_at_a_brace, "\n", &lines[3]].concat(),
     ];

@@ -233,10 +233,9 @@ impl OtlpParser {
     /// Reads whatever an element may be.
     fn any(&mut self, cursor: &mut Cursor<'_>, sink: &mut dyn Sink) -> Result<()> {
         if cursor.rest().starts_with(REQUEST) {
-            return cursor.object(|cursor, key| match key {
-                "resourceSpans" | "resource_spans" if cursor.peek() == Some(b'[') => {
-                    cursor.array(|cursor| self.any_part(cursor, sink))
-                }
+            return cursor.object(|cursor, key| match (key, cursor.peek()) {
+                ("resourceSpans" | "resource_spans", Some(b'[')) => cursor.array(|cursor| self.any_part(cursor, sink)),
+                ("resourceSpans" | "resource_spans", Some(b'{')) => self.any_part(cursor, sink),
                 _ => cursor.skip(),
             });
         }
