@@ -110,6 +110,8 @@ pub(super) struct Shared {
     seen: Mutex<Seen>,
     fault: Mutex<Option<Fault>>,
     stopped: AtomicBool,
+    /// Whether everything may be read again where a guess was wrong.
+    may_guess: bool,
     /// A stretch of an array was none, or a line no element.
     is_wrong_guess: AtomicBool,
     /// Sources whose text is not the bytes of the file, and what it is.
@@ -205,19 +207,20 @@ fn read_once<C: Consumer>(
         seen: Mutex::new(Seen::knowing(known)),
         fault: Mutex::default(),
         stopped: AtomicBool::new(false),
+        may_guess,
         is_wrong_guess: AtomicBool::new(false),
         decoded: Mutex::default(),
         spares: Mutex::default(),
     };
     let (workers, mut tally) = if reading.threads.get() == 1 {
-        let mut worker = Worker::new(reading, &shared, 0, fresh(), may_guess).context(NO_SPOOL)?;
+        let mut worker = Worker::new(reading, &shared, 0, fresh()).context(NO_SPOOL)?;
         let outcome = read_sources(reading, &shared, &mut worker);
         if shared.is_wrong_guess.load(Ordering::Relaxed) {
             return Ok(None);
         }
         (vec![worker.finish()], outcome?)
     } else {
-        match read_threaded(reading, &shared, fresh, may_guess)? {
+        match read_threaded(reading, &shared, fresh)? {
             Some(read) => read,
             None => return Ok(None),
         }
@@ -281,17 +284,16 @@ fn read_threaded<C: Consumer>(
     reading: &Reading<'_>,
     shared: &Shared,
     fresh: &(dyn Fn() -> C + Sync),
-    may_guess: bool,
 ) -> anyhow::Result<Option<(Vec<Finished<C>>, Tally)>> {
     let n_workers = reading.threads.get();
     // As many chunks may wait as are being worked on: memory stays bounded.
     let (sender, receiver) = mpsc::sync_channel::<Chunk>(n_workers);
     let receiver = Mutex::new(receiver);
     let workers: io::Result<Vec<_>> =
-        (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh(), may_guess).map(Mutex::new)).collect();
+        (0..n_workers).map(|number| Worker::new(reading, shared, number, fresh()).map(Mutex::new)).collect();
     let workers = workers.context(NO_SPOOL)?;
     // This thread parses what cannot be shared.
-    let own = Worker::new(reading, shared, n_workers, fresh(), may_guess).context(NO_SPOOL)?;
+    let own = Worker::new(reading, shared, n_workers, fresh()).context(NO_SPOOL)?;
     let (outcome, own) = std::thread::scope(|scope| {
         let receiver = &receiver;
         for worker in &workers {
@@ -304,7 +306,7 @@ fn read_threaded<C: Consumer>(
             });
         }
         let has_others = reading.sources.len() > 1;
-        let mut dispatch = Dispatch { sender, shared, workers: &workers, own, may_guess, has_others };
+        let mut dispatch = Dispatch { sender, shared, workers: &workers, own, has_others };
         let outcome = read_sources(reading, shared, &mut dispatch);
         (outcome, dispatch.own)
     });
@@ -325,7 +327,6 @@ struct Dispatch<'a, 'w, C> {
     workers: &'w [Mutex<Worker<'a, C>>],
     /// The worker of the thread that reads.
     own: Worker<'a, C>,
-    may_guess: bool,
     has_others: bool,
 }
 
@@ -339,7 +340,7 @@ impl<C: Consumer> Emit for Dispatch<'_, '_, C> {
     }
 
     fn items(&mut self, window: &Window<'_>) -> Option<Ahead> {
-        if self.may_guess { self.own.items(window) } else { None }
+        if self.shared.may_guess { self.own.items(window) } else { None }
     }
 
     fn wants_more(&mut self) -> bool {
@@ -347,11 +348,11 @@ impl<C: Consumer> Emit for Dispatch<'_, '_, C> {
     }
 
     fn takes_stretches(&self) -> bool {
-        self.may_guess
+        self.shared.may_guess
     }
 
     fn takes_lines(&self) -> bool {
-        self.may_guess
+        self.shared.may_guess
     }
 
     fn stretches(&mut self, first: Stretch, rest: &mut Stretches<'_, '_>) -> u64 {

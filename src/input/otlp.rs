@@ -230,20 +230,8 @@ impl Parser for OtlpParser {
 }
 
 impl OtlpParser {
-    /// Reads whatever an element may be.
+    /// Reads whatever an element, or a part of a request, may be.
     fn any(&mut self, cursor: &mut Cursor<'_>, sink: &mut dyn Sink) -> Result<()> {
-        if cursor.rest().starts_with(REQUEST) {
-            return cursor.object(|cursor, key| match (key, cursor.peek()) {
-                ("resourceSpans" | "resource_spans", Some(b'[')) => cursor.array(|cursor| self.any_part(cursor, sink)),
-                ("resourceSpans" | "resource_spans", Some(b'{')) => self.any_part(cursor, sink),
-                _ => cursor.skip(),
-            });
-        }
-        self.any_part(cursor, sink)
-    }
-
-    /// Reads whatever an item of a request may be.
-    fn any_part(&mut self, cursor: &mut Cursor<'_>, sink: &mut dyn Sink) -> Result<()> {
         cursor.peek();
         let at = cursor.position();
         if cursor.peek() != Some(b'{') {
@@ -252,19 +240,7 @@ impl OtlpParser {
             return Ok(());
         }
         match self.resource_spans(cursor, sink)? {
-            Shape::Batch => Ok(()),
-            Shape::Request => {
-                cursor.back_to(at);
-                cursor.object(|cursor, key| match key {
-                    "resourceSpans" | "resource_spans" if cursor.peek() == Some(b'[') => {
-                        cursor.array(|cursor| match cursor.peek() {
-                            Some(b'{') => self.resource_spans(cursor, sink).map(drop),
-                            _ => cursor.skip(),
-                        })
-                    }
-                    _ => cursor.skip(),
-                })
-            }
+            Shape::Batch | Shape::Request => Ok(()),
             Shape::Span => {
                 cursor.back_to(at);
                 let process = self.batch.process(None, Run::default());
@@ -277,20 +253,26 @@ impl OtlpParser {
         }
     }
 
-    /// Reads a `ResourceSpans`, or finds that it is something else.
+    /// Reads a `ResourceSpans` or a request, or finds that it is something else.
     fn resource_spans(&mut self, cursor: &mut Cursor<'_>, sink: &mut dyn Sink) -> Result<Shape> {
         // The resource may come last: its process is filled in then.
         let process = self.batch.process(None, Run::default());
         let mut shape = Shape::Other;
         cursor.object(|cursor, key| match key {
+            "resourceSpans" | "resource_spans" => {
+                shape = Shape::Request;
+                match cursor.peek() {
+                    Some(b'[') => cursor.array(|cursor| self.any(cursor, sink)),
+                    Some(b'{') => self.any(cursor, sink),
+                    _ => cursor.skip(),
+                }
+            }
+            // A request has nothing else, as for whoever cuts one.
+            _ if matches!(shape, Shape::Request) => cursor.skip(),
             "resource" if cursor.peek() == Some(b'{') => self.resource(cursor, process),
             "scopeSpans" | "scope_spans" | "instrumentationLibrarySpans" | "instrumentation_library_spans" => {
                 shape = Shape::Batch;
                 self.scopes(cursor, process, sink)
-            }
-            "resourceSpans" | "resource_spans" => {
-                shape = Shape::Request;
-                cursor.skip()
             }
             "spanId" | "span_id" if matches!(shape, Shape::Other) => {
                 shape = Shape::Span;

@@ -223,7 +223,7 @@ impl Shape {
                 kept_text.push_str(text);
             }
             let Range { start, end } = value.range;
-            let (upto, next, behind) = match kind(&source.text, &value.range).filter(|_| value.is_slot) {
+            let (upto, next, behind) = match kind(&source.text, &value.range).filter(|_| is_slot) {
                 None => (end, end, Behind::Text),
                 Some(b'"') => (start + 1, end - 1, Behind::TextSlot),
                 Some(b'0') => (start, end, Behind::Number),

@@ -23,9 +23,8 @@ pub(super) struct Trust<const MOST_UNLIKE: u32 = HALF> {
     n_unlike: u32,
     n_to_pass: u32,
     is_full: bool,
-    /// How many windows in turn were unlike; none yet, or alike, if 0.
-    n_bad: u32,
-    is_proved: bool,
+    /// How many windows in turn were unlike, once there was any.
+    n_bad: Option<u32>,
 }
 
 impl<const MOST_UNLIKE: u32> Trust<MOST_UNLIKE> {
@@ -49,15 +48,12 @@ impl<const MOST_UNLIKE: u32> Trust<MOST_UNLIKE> {
         self.n_unlike += u32::from(!is_alike);
         if self.n_tried == WINDOW {
             let is_proved = self.n_unlike <= MOST_UNLIKE;
-            let n_bad = if is_proved { 0 } else { self.n_bad + 1 };
-            let n_to_pass = if is_proved { 0 } else { PAUSE << n_bad.min(MOST_DOUBLINGS + 1).saturating_sub(1) };
+            let n_before = self.n_bad.unwrap_or(0);
             *self = Trust {
-                n_tried: 0,
-                n_unlike: 0,
-                n_to_pass,
+                n_to_pass: if is_proved { 0 } else { PAUSE << n_before.min(MOST_DOUBLINGS) },
                 is_full: is_proved && self.n_unlike > MOST_LEARNED,
-                n_bad,
-                is_proved,
+                n_bad: Some(if is_proved { 0 } else { n_before + 1 }),
+                ..Trust::default()
             };
         }
     }
@@ -65,7 +61,7 @@ impl<const MOST_UNLIKE: u32> Trust<MOST_UNLIKE> {
     /// Whether enough was compared to be in doubt, and it did not pay the last time that this was asked.
     #[inline]
     pub(super) fn is_doubted(&self) -> bool {
-        !self.is_proved && (self.n_bad > 0 || self.n_tried >= WINDOW / 4)
+        self.n_bad.map_or(self.n_tried >= WINDOW / 4, |it| it > 0)
     }
 }
 

@@ -186,27 +186,6 @@ known! {
     ErrorReason "error.reason",
 }
 
-/// Some of the known keys.
-#[derive(Debug)]
-pub(crate) struct KnownSet([bool; Known::ALL.len()]);
-
-impl KnownSet {
-    pub(crate) const fn of(keys: &[Known]) -> KnownSet {
-        let (mut set, mut nth) = ([false; Known::ALL.len()], 0);
-        while nth < keys.len() {
-            set[keys[nth] as usize] = true;
-            nth += 1;
-        }
-        KnownSet(set)
-    }
-
-    /// Whether it has this one: most attributes are none of those that matter, which is seen fastest like this.
-    #[inline]
-    pub(crate) fn has(&self, key: Known) -> bool {
-        self.0[key as usize]
-    }
-}
-
 /// Which attributes a run needs; the others are read over.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -286,13 +265,6 @@ mod tests {
     #[test]
     fn an_attribute_is_half_a_line_of_the_cache() {
         assert_eq!(size_of::<Attribute>(), 32);
-    }
-
-    #[test]
-    fn a_set_has_what_it_is_of() {
-        let set = KnownSet::of(&[Known::Error, Known::ErrorReason]);
-        let found: Vec<Known> = Known::ALL.iter().copied().filter(|it| set.has(*it)).collect();
-        assert_eq!(found, [Known::Error, Known::ErrorReason]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::attributes::{Attribute, Key, Known, KnownSet, Run, Text, ValueType};
+use super::attributes::{Attribute, Key, Known, Run, Text, ValueType};
 use super::draft::{Draft, Event};
 use super::{Kind, Span, Trace, normalize, proxy};
 
@@ -17,8 +17,6 @@ pub(super) const ERROR_KEYS: &[Known] = &[
     Known::RpcResponseStatusCode,
 ];
 
-static IS_ERROR_KEY: KnownSet = KnownSet::of(ERROR_KEYS);
-
 /// Whether a span failed: its explicit signal, or else its HTTP or gRPC status.
 pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
     let mut said_fine = false;
@@ -26,9 +24,6 @@ pub(super) fn is_error(draft: &Draft, run: Run) -> bool {
     let mut grpc = None;
     for attribute in draft.attributes_of(run) {
         let Key::Known(key) = attribute.key else { continue };
-        if !IS_ERROR_KEY.has(key) {
-            continue;
-        }
         let text = || draft.text(attribute.value);
         match key {
             Known::Error => match flag(text()) {
@@ -248,8 +243,6 @@ pub const PEER_KEYS: &[Known] = &[
     Known::HttpUrl,
 ];
 
-static IS_PEER_KEY: KnownSet = KnownSet::of(PEER_KEYS);
-
 /// The other side of a call as its caller names it.
 ///
 /// One look at each attribute: this runs for every call that leaves what is instrumented.
@@ -263,9 +256,6 @@ pub(crate) fn peer_of(draft: &Draft, attributes: Run) -> Option<(&str, PeerType)
     let mut best: Option<(u8, Text)> = None;
     for attribute in draft.attributes_of(attributes) {
         let Key::Known(key) = attribute.key else { continue };
-        if !IS_PEER_KEY.has(key) {
-            continue;
-        }
         let Some((rank, says)) = peer_key(key).filter(|_| attribute.value.len > 0) else { continue };
         if weight(says) > weight(peer_type) {
             peer_type = says;

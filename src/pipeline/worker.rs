@@ -23,7 +23,6 @@ pub(super) struct Worker<'a, C> {
     /// Where the item began that the window before ended in, counted from the end of what was parsed.
     open: isize,
     max_item_bytes: u64,
-    may_guess: bool,
 }
 
 /// What is behind the parser.
@@ -41,7 +40,6 @@ impl<'a, C: Consumer> Worker<'a, C> {
         shared: &'a Shared,
         number: usize,
         consumer: C,
-        may_guess: bool,
     ) -> io::Result<Worker<'a, C>> {
         let arena = if reading.wanted.is_all() { Arena::spool()? } else { Arena::memory() };
         let stage = Stage {
@@ -58,7 +56,6 @@ impl<'a, C: Consumer> Worker<'a, C> {
             stage,
             open: 0,
             max_item_bytes: reading.split.max_element_bytes,
-            may_guess,
         })
     }
 
@@ -156,7 +153,7 @@ impl<C: Consumer> Emit for Worker<'_, C> {
     }
 
     fn takes_lines(&self) -> bool {
-        self.may_guess
+        self.shared.may_guess
     }
 }
 

@@ -151,18 +151,17 @@ impl Dictionary {
             return None;
         }
         let Lists { all, by_number, n_bytes } = &mut self.lists;
-        let place = match by_number.get(&number) {
-            Some(place) => *place,
-            None if *n_bytes > MOST_BYTES_OF_LISTS => return None,
+        match by_number.get(&number) {
+            Some(place) => Some(*place),
+            None if *n_bytes > MOST_BYTES_OF_LISTS => None,
             None => {
                 let list = List::of(draft, attributes);
                 *n_bytes += list.n_bytes();
                 by_number.insert(number, all.len() as u32);
                 all.push(list);
-                all.len() as u32 - 1
+                Some(all.len() as u32 - 1)
             }
-        };
-        Some(place)
+        }
     }
 
     pub(super) fn list_of(&self, place: u32) -> &List {
